@@ -1,0 +1,73 @@
+/* libivl: InternVL as a portable compute library. The user's header.
+ *
+ * Conventions, valid for every public function:
+ *   - A function that can fail returns ivl_status; IVL_OK is 0. The first function to know an error
+ *     records a message with the values in it; read it with ivl_last_error() on the same thread.
+ *   - Outputs come last, are named `_p`, and are written only on success.
+ *   - x_open/x_create give ownership to the caller; x_close/x_destroy release it and accept NULL.
+ *   - The library never exits, never prints, and keeps no global state but the thread's last error.
+ */
+#ifndef IVL_IVL_H
+#define IVL_IVL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ivl/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ivl_status {
+    IVL_OK = 0,
+    IVL_ENOMEM = -1,       /* host or device memory is exhausted */
+    IVL_EINVAL = -2,       /* an argument or setting is wrong */
+    IVL_ESHAPE = -3,       /* tensors do not fit together */
+    IVL_EUNSUPPORTED = -4, /* valid, but this build or device cannot do it */
+    IVL_EDEVICE = -5,      /* a driver failed, or there is no such device */
+    IVL_EIO = -6,          /* a file or directory could not be read or written */
+    IVL_EFORMAT = -7,      /* a file was read, and its content is wrong */
+    IVL_ECOMM = -8         /* another process of the run failed */
+} ivl_status;
+
+/* Short name of a status, "EINVAL"; never NULL. */
+const char *ivl_status_name(ivl_status s);
+
+/* The message of the last failure on this thread; "" if there was none. Valid until the next failure. */
+const char *ivl_last_error(void);
+
+/* "0.1.0": the version of the library that runs (IVL_VERSION_STRING is that of the headers). */
+const char *ivl_version(void);
+
+/* Element types. Quantised types store blocks of 32 values of one row, as GGUF lays them out. */
+typedef enum ivl_dtype {
+    IVL_F32, IVL_BF16, IVL_F16, IVL_F64, IVL_I32, IVL_U8, IVL_Q8_0, IVL_Q4_0, IVL_Q4_1
+} ivl_dtype;
+
+/* Bytes that n elements take; n must be a multiple of 32 for quantised types. */
+size_t ivl_dtype_bytes(ivl_dtype t, int64_t n);
+
+/* "f32", "bf16", ...; never NULL. */
+const char *ivl_dtype_name(ivl_dtype t);
+
+/* The other way; also takes "fp32", "fp16". IVL_EINVAL names the accepted words. */
+ivl_status ivl_dtype_parse(const char *name, ivl_dtype *dtype_p);
+
+/* A compute device. Several threads may share one. */
+typedef struct ivl_device ivl_device;
+
+/* Opens "host", "opencl", "opencl:P.D" (platform and device number of `ivl devices`), "cuda:N", or
+ * "check:SPEC", which wraps another device and checks every op it runs. NULL or "" picks the best:
+ * a GPU, else PoCL, else any OpenCL device, else host. */
+ivl_status ivl_device_open(const char *spec, ivl_device **dev_p);
+void       ivl_device_close(ivl_device *dev);
+
+/* Human-readable name, "opencl:0.0 pthread-haswell-... (PoCL 3.1)"; lives as long as the device. */
+const char *ivl_device_name(const ivl_device *dev);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
