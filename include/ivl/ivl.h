@@ -16,6 +16,9 @@
 
 #include <ivl/version.h>
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -69,5 +72,8 @@ const char *ivl_device_name(const ivl_device *dev);
 
 #ifdef __cplusplus
 }
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility pop
 #endif
 #endif

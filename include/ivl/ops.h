@@ -8,6 +8,9 @@
 
 #include <ivl/backend.h>
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -282,5 +285,8 @@ void ivl_cast_into(ivl_graph *g, ivl_val x, ivl_val y);
 
 #ifdef __cplusplus
 }
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility pop
 #endif
 #endif
