@@ -3,8 +3,7 @@
 
 #include <ivl/ops.h>
 
-/* One row for every op (op = IVL_ANY_OP): runs the op's reference over host memory. */
-enum { IVL_ANY_OP = -1 };
+/* One row for every op (IVL_ANY_OP): runs the op's reference over host memory. */
 extern const ivl_impl ivl_host_impls[];
 
 #endif

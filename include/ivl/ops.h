@@ -94,7 +94,7 @@ ivl_status ivl_op_register(const ivl_op_desc *desc, int *op_p);
 
 typedef struct ivl_prep ivl_prep;  /* what an implementation keeps per node: kernels, descriptors */
 
-enum { IVL_MAX_PARAM = 6 };
+enum { IVL_MAX_PARAM = 6, IVL_ANY_OP = -1 /* an implementation row that serves every op */ };
 /* Tunable parameters: value lists (0-terminated) and the defaults for a device. */
 typedef struct ivl_tune_space {
     int         n;
@@ -174,8 +174,8 @@ ivl_status ivl_pass_grad(ivl_graph *g, ivl_val from, ivl_val to);
 typedef struct ivl_plan ivl_plan;
 typedef struct ivl_plan_options {
     const ivl_caps *caps;     /* plan without a device for one like this (dev NULL); print only */
+    const ivl_backend *backend; /* with caps: whose implementations to choose from, NULL: portable ones */
     bool            no_fuse;  /* record as written: for tests */
-    bool            allow_fallback; /* ops without an implementation run on the host */
     const char     *force;    /* use this implementation where it fits: for tests and bench */
 } ivl_plan_options;
 
@@ -196,7 +196,7 @@ ivl_status ivl_plan_feed(ivl_plan *p, ivl_stream *s, ivl_buffer slot, size_t off
 ivl_status ivl_plan_write(ivl_plan *p, ivl_stream *s, ivl_val v, const void *host, size_t bytes);
 ivl_status ivl_plan_read(ivl_plan *p, ivl_stream *s, ivl_val v, void *host, size_t bytes);
 /* Bytes by part, for "does it fit" and the print-out. */
-typedef struct ivl_plan_size { size_t work, io, external, largest; double flops; int nodes; } ivl_plan_size;
+typedef struct ivl_plan_size { size_t work, io, external, largest; double flops; int nodes, slabs; } ivl_plan_size;
 ivl_plan_size ivl_plan_sizes(const ivl_plan *p);
 /* Nodes with shapes, chosen implementation, bytes, FLOPs; then the sums. */
 void ivl_plan_print(const ivl_plan *p, FILE *f, bool nodes);
