@@ -7,4 +7,8 @@
 typedef struct ivl_embedded_file { const char *name, *text; size_t bytes; } ivl_embedded_file;
 extern const ivl_embedded_file ivl_embedded[]; /* ends with a NULL name */
 
+/* The same kernels compiled for NVIDIA GPUs, where the build had nvcc: file, storage type, binary. */
+typedef struct ivl_embedded_fatbin { const char *name, *storage; const unsigned char *data; size_t bytes; } ivl_embedded_fatbin;
+extern const ivl_embedded_fatbin ivl_fatbins[]; /* ends with a NULL name */
+
 #endif
