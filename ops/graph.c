@@ -254,3 +254,17 @@ ivl_val ivl_reshape(ivl_graph *g, ivl_val x, int rank, const int64_t *dim)
     t.off = ivl_value_of(g, x)->kind == IVL_VIEW ? tx->off : 0;
     return view(g, x, &t);
 }
+
+ivl_val ivl_row(ivl_graph *g, ivl_val x, int64_t i)
+{
+    if (g->status != IVL_OK) return IVL_NONE;
+    const ivl_value *px = ivl_value_of(g, x);
+    if (!px || px->needs || px->t.rank < 1 || !ivl_contiguous(&px->t) || i < 0 || i >= px->t.dim[0]) {
+        char text[96];
+        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "row: no row %lld of %s", (long long)i,
+                                            px ? ivl_tensor_text(&px->t, text, sizeof text) : "nothing"));
+    }
+    ivl_tensor t = ivl_tensor_make(px->t.dtype, px->t.rank - 1, px->t.dim + 1);
+    t.off = (px->kind == IVL_VIEW ? px->t.off : 0) + i * ivl_numel(&t);
+    return view(g, x, &t);
+}

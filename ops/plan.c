@@ -252,3 +252,9 @@ ivl_status ivl_plan_read(ivl_plan *p, ivl_stream *s, ivl_val v, void *host, size
     IVL_TRY(whole(p, v, bytes, &t));
     return ivl_read(s, t->buf, ivl_dtype_bytes(t->dtype, t->off), bytes, host);
 }
+
+const ivl_tensor *ivl_plan_tensor(const ivl_plan *p, ivl_val v)
+{
+    bool there = v.id >= 0 && v.id < p->n_value && p->t[v.id].buf.handle;
+    return there ? &p->t[v.id] : NULL;
+}

@@ -143,6 +143,8 @@ ivl_val ivl_record(ivl_graph *g, int op, const ivl_val *in, int n_in, int n_out,
 /* Views: no copy, no kernel. slice: part i of n equal parts of the last axis. */
 ivl_val ivl_slice(ivl_graph *g, ivl_val x, int i, int n);
 ivl_val ivl_reshape(ivl_graph *g, ivl_val x, int rank, const int64_t *dim);
+/* Element i of the first axis of a contiguous value that needs no gradient (inputs, moments). */
+ivl_val ivl_row(ivl_graph *g, ivl_val x, int64_t i);
 
 /* Between begin and end, activations are recomputed in the backward pass instead of kept, if the
  * policy of ivl_graph_backward says so. Blocks do not nest. */
@@ -195,6 +197,8 @@ ivl_status ivl_plan_feed(ivl_plan *p, ivl_stream *s, ivl_buffer slot, size_t off
 /* Slow paths for tests and tools: plain host memory, they wait. bytes must match the tensor. */
 ivl_status ivl_plan_write(ivl_plan *p, ivl_stream *s, ivl_val v, const void *host, size_t bytes);
 ivl_status ivl_plan_read(ivl_plan *p, ivl_stream *s, ivl_val v, void *host, size_t bytes);
+/* Where a value lies after ivl_plan_bind; NULL if the plan dropped it. */
+const ivl_tensor *ivl_plan_tensor(const ivl_plan *p, ivl_val v);
 /* Bytes by part, for "does it fit" and the print-out. */
 typedef struct ivl_plan_size { size_t work, io, external, largest; double flops; int nodes, slabs; } ivl_plan_size;
 ivl_plan_size ivl_plan_sizes(const ivl_plan *p);

@@ -1,0 +1,27 @@
+/* What the model's parts record into: a graph, and the parameters by their public names. */
+#ifndef IVL_MODEL_SCOPE_H
+#define IVL_MODEL_SCOPE_H
+
+#include <ivl/ops.h>
+
+#include "model/config.h"
+#include "model/params.h"
+
+typedef struct ivl_scope {
+    ivl_graph              *g;
+    const ivl_params       *params;
+    const ivl_model_config *c;
+    ivl_dtype               dtype; /* storage type of activations and weights */
+    bool                    train; /* trainable parameters take part in the backward pass */
+} ivl_scope;
+
+/* The parameter of this name as a value; a missing one is a sticky error. */
+ivl_val ivl_weight(const ivl_scope *s, const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+/* The same seen with another shape. */
+ivl_val ivl_weight_as(const ivl_scope *s, int rank, const int64_t *dim, const char *name);
+
+#endif
