@@ -91,6 +91,9 @@ const ivl_op_desc *ivl_op_get(int op);                         /* NULL if out of
 int ivl_op_count(void);
 /* Adds an op of your own (see examples/own_op.c); desc must outlive the library. Not thread-safe. */
 ivl_status ivl_op_register(const ivl_op_desc *desc, int *op_p);
+/* Adds a kernel source "NAME.cl" for ivl_build(dev, "NAME", ...); it may include "dialect.h". Neither string is
+ * copied. Not thread-safe. */
+ivl_status ivl_source_register(const char *name, const char *text);
 
 typedef struct ivl_prep ivl_prep;  /* what an implementation keeps per node: kernels, descriptors */
 
