@@ -1,4 +1,5 @@
 #!/bin/sh
+# usage: embed.sh FILE... (the array is called $SYMBOL, by default ivl_embedded)
 # Prints a C file that holds the given text files as strings: ivl_embedded[] = { { "rms_norm.cl", text, bytes }, ... }.
 # Bytes are written as numbers: no string length limit, no escaping to get wrong.
 set -e
@@ -10,7 +11,7 @@ for f; do
     od -An -v -tx1 "$f" | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'
     echo "0 };"
 done
-echo 'const ivl_embedded_file ivl_embedded[] = {'
+echo "const ivl_embedded_file ${SYMBOL:-ivl_embedded}[] = {"
 for f; do
     n=$(basename "$f" | tr . _)
     echo "    { \"$(basename "$f")\", text_$n, sizeof text_$n - 1 },"

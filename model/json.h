@@ -1,0 +1,28 @@
+/* JSON as the readers of this folder need it: sizes limited, duplicate keys refused, errors that name file, key and
+ * what was found. */
+#ifndef IVL_MODEL_JSON_H
+#define IVL_MODEL_JSON_H
+
+#include <jansson.h>
+
+#include "model/config.h"
+
+/* The text must hold one object. */
+ivl_status ivl_json_parse(const char *text, size_t n, const char *name, json_t **root_p);
+ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p);
+
+/* Where a message says a key was: "config.json: vision_config.hidden_size". prefix is "" or "vision_config.". */
+typedef struct ivl_json_at { const char *name, *prefix; const json_t *object; } ivl_json_at;
+
+/* Each leaves *v_p alone when the key is absent or null, and refuses other types. Numbers must be finite. */
+ivl_status ivl_json_int(ivl_json_at at, const char *key, int *v_p);
+ivl_status ivl_json_real(ivl_json_at at, const char *key, double *v_p);
+ivl_status ivl_json_bool(ivl_json_at at, const char *key, bool *v_p);
+ivl_status ivl_json_string(ivl_json_at at, const char *key, const char **v_p);
+/* An object; stays NULL when absent or null. */
+ivl_status ivl_json_object(ivl_json_at at, const char *key, const json_t **v_p);
+
+/* A whole config.json as a value; see model/config.h. */
+ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_config *c_p);
+
+#endif
