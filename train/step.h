@@ -1,0 +1,57 @@
+/* One training step of stage 1 as plans: features, loss, backward, gradient norm, AdamW, cast of the master weights,
+ * clamp of the logit scale. With micro == batch that is one plan. Else features of the micro-batches are computed
+ * first and kept, the loss and its gradient come from the whole batch, and each micro-batch runs again with its
+ * features' gradient as the seed: exactly the gradient of the big batch, in a fixed order. */
+#ifndef IVL_TRAIN_STEP_H
+#define IVL_TRAIN_STEP_H
+
+#include "model/internvl.h"
+
+typedef struct ivl_step_shape {
+    int  batch, micro;  /* rows of a step; rows at a time (divides batch) */
+    int  image_size;    /* pixels along a side */
+    int  patches;       /* kept by masking; 0: all, without a keep list */
+    int  text_len;      /* tokens, padding included */
+    bool drop_path;     /* scales are part of the record */
+    bool float_pixels;  /* f32[B,3,S,S] normalised (parity cases) instead of u8[B,S,S,3] */
+} ivl_step_shape;
+
+typedef struct ivl_step_rule {
+    double        beta1, beta2, eps, clip, max_logit_scale; /* 0: no clip, no clamp */
+    ivl_recompute recompute;
+} ivl_step_rule;
+
+enum { IVL_STEP_RANGES = 12 };
+
+/* Bytes from the start of a batch record (of `micro` rows) to each part. drop: 2 * layers rows of f32[micro];
+ * hyper: f32[ranges,4], see ivl_adamw, one row per flat range of the parameters (read by the last micro-batch). */
+typedef struct ivl_step_layout { size_t pixels, ids, len, last, keep, drop, hyper, bytes; } ivl_step_layout;
+
+/* The plans for one shape. Opaque; made for a device, or (dev NULL) from capabilities, to print only. */
+typedef struct ivl_step ivl_step_plan;
+
+typedef struct ivl_step_scope {
+    const ivl_params       *params;
+    const ivl_model_config *config;
+    ivl_dtype               dtype;
+    const ivl_tensor       *resize;  /* position matrix for this image size, NULL: same grid */
+} ivl_step_scope;
+
+ivl_status ivl_step_create(ivl_device *dev, const ivl_step_scope *scope, const ivl_step_shape *shape,
+                           const ivl_step_rule *rule, const ivl_plan_options *options, ivl_step_plan **p_p);
+void       ivl_step_destroy(ivl_step_plan *p);
+/* Memory for all shapes of a run, shared (low and high resolution, say). */
+ivl_status ivl_step_bind(ivl_step_plan *const *plans, int n);
+const ivl_step_layout *ivl_step_layout_of(const ivl_step_plan *p);
+/* Enqueues a step. slots[i]: the pinned record of micro-batch i, at its start; result: pinned, at result_off
+ * receives IVL_STEP_RESULT floats. No wait, no allocation. */
+enum { IVL_STEP_RESULT = 16 }; /* [0] loss, [1] squared gradient norm, [2] logit scale */
+ivl_status ivl_step_run(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t result_off);
+/* After a run: names the first node whose output holds a NaN or infinity, by running the last record again node by
+ * node with waits. *found_p false if all are finite. Parameters are left as they are (stops before AdamW). */
+ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool *found_p, char *text, size_t n);
+/* All plans, first the parts' names. */
+void ivl_step_print(const ivl_step_plan *p, FILE *f, bool nodes);
+ivl_plan_size ivl_step_sizes(const ivl_step_plan *p); /* sums; work and io: the largest */
+
+#endif
