@@ -2,11 +2,11 @@
  * precision. Slow, complete, and the truth that other devices are compared with. */
 #include "backends/list.h"
 #include "backends/host/host.h"
+#include "runtime/machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static ivl_status host_count(int *n_p)
 {
@@ -26,7 +26,7 @@ static ivl_status host_open(int index, ivl_device **dev_p)
     snprintf(c->arch, sizeof c->arch, "host");
     snprintf(c->driver, sizeof c->driver, "libivl %s", IVL_VERSION_STRING);
     c->wave = c->max_group = c->units = c->vec_f32 = 1;
-    c->mem_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    c->mem_bytes = ivl_machine_memory();
     c->max_alloc = c->mem_bytes;
     c->align = 64;
     c->features = IVL_CAP_HOST_MEMORY | IVL_CAP_NO_KERNELS;
