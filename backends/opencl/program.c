@@ -12,13 +12,6 @@
 
 enum { MAX_INCLUDES = 16 };
 
-static const ivl_embedded_file *find_file(const char *name)
-{
-    for (const ivl_embedded_file *f = ivl_embedded; f->name; f++)
-        if (!strcmp(f->name, name)) return f;
-    return NULL;
-}
-
 /* --- source ----------------------------------------------------------------------------------------- */
 
 typedef struct text { FILE *f; const ivl_embedded_file *seen[MAX_INCLUDES]; int n_seen; } text;
@@ -26,7 +19,7 @@ typedef struct text { FILE *f; const ivl_embedded_file *seen[MAX_INCLUDES]; int 
 /* The file's text with each #include "x" line replaced by x's text, once each. */
 static ivl_status append(text *t, const char *name, const char *from)
 {
-    const ivl_embedded_file *file = find_file(name);
+    const ivl_embedded_file *file = ivl_source_find(name);
     IVL_CHECK(file, IVL_EINVAL, "no kernel file %s in this library (asked for by %s)", name, from);
     for (int i = 0; i < t->n_seen; i++)
         if (t->seen[i] == file) return IVL_OK;
