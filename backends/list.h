@@ -19,6 +19,9 @@ extern const ivl_backend ivl_backend_host;
 extern const ivl_backend ivl_backend_opencl;
 /* Platform and device number of OpenCL device index. */
 void ivl_opencl_place(int index, int *platform_p, int *device_p);
+/* Platforms, empty ones included; the name of one, and the number of its usable devices. */
+int  ivl_opencl_platforms(void);
+int  ivl_opencl_platform(int platform, char *name, size_t n);
 #endif
 
 #endif

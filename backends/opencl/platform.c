@@ -11,7 +11,8 @@
 enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
 
 static ivl_cl_place   places[MAX_DEVICES];
-static int            n_places;
+static int            n_places, n_platforms;
+static char           platform_name[MAX_PLATFORMS][64];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void device_text(cl_device_id id, cl_device_info what, char *text, size_t n)
@@ -35,8 +36,9 @@ static void scan_platform(cl_platform_id platform, int p)
     cl_device_id id[MAX_DEVICES];
     cl_uint n = 0;
     char name[128] = "";
-    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, id, &n) != CL_SUCCESS) return;
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
+    snprintf(platform_name[p], sizeof platform_name[p], "%.63s", name);
+    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, id, &n) != CL_SUCCESS) return;
     for (cl_uint d = 0; d < n && d < MAX_DEVICES && n_places < MAX_DEVICES; d++) {
         if (!DEVICE_UINT(id[d], CL_DEVICE_AVAILABLE) || !DEVICE_UINT(id[d], CL_DEVICE_COMPILER_AVAILABLE)) continue;
         places[n_places++] = (ivl_cl_place){
@@ -52,7 +54,8 @@ static void scan(void)
     cl_platform_id platform[MAX_PLATFORMS];
     cl_uint n = 0;
     if (clGetPlatformIDs(MAX_PLATFORMS, platform, &n) != CL_SUCCESS) return;
-    for (cl_uint p = 0; p < n && p < MAX_PLATFORMS; p++) scan_platform(platform[p], (int)p);
+    n_platforms = n < MAX_PLATFORMS ? (int)n : MAX_PLATFORMS;
+    for (int p = 0; p < n_platforms; p++) scan_platform(platform[p], p);
 }
 
 int ivl_cl_places(const ivl_cl_place **places_p)
@@ -66,6 +69,21 @@ void ivl_opencl_place(int index, int *platform_p, int *device_p)
 {
     pthread_once(&once, scan);
     *platform_p = places[index].p, *device_p = places[index].d;
+}
+
+int ivl_opencl_platforms(void)
+{
+    pthread_once(&once, scan);
+    return n_platforms;
+}
+
+int ivl_opencl_platform(int platform, char *name, size_t n)
+{
+    int devices = 0;
+    pthread_once(&once, scan);
+    for (int i = 0; i < n_places; i++) devices += places[i].p == platform;
+    snprintf(name, n, "%s", platform_name[platform]);
+    return devices;
 }
 
 /* "nvidia-gpu": the vendor's first word. */
