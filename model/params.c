@@ -1,0 +1,244 @@
+/* The table of parameters: names and shapes as in public checkpoints (reference facts 1.1 to 1.4; ecosystem 3), initial
+ * values after BEiT for the vision side, LLaMA for the decoder, CLIP for the projection and the scale. */
+#include "model/params.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/params_store.h"
+#include "runtime/rng.h"
+
+/* --- rows ----------------------------------------------------------------------------------------- */
+
+/* What the rows of a section share. */
+typedef struct table {
+    const ivl_params_options *o;
+    ivl_params *p;
+    int       cap;
+    bool      failed;
+    unsigned  part, stages;
+    ivl_group group;
+    int       layer, depth;
+    ivl_init  init;         /* of matrices */
+    double    a, b;
+} table;
+
+static ivl_param *grow(table *t)
+{
+    ivl_params *p = t->p;
+    if (p->n == t->cap) {
+        int cap = t->cap ? 2 * t->cap : 64;
+        ivl_param *q = realloc(p->param, (size_t)cap * sizeof *q);
+        if (!q) return NULL;
+        p->param = q, t->cap = cap;
+    }
+    ivl_param *q = &p->param[p->n];
+    *q = (ivl_param){ 0 };
+    return q;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+static bool trains(const table *t, const char *name)
+{
+    return t->o->trains ? t->o->trains(t->o->ctx, name) : (t->stages & t->o->stage) != 0;
+}
+
+/* A row with the section's settings, dims ended by 0; matrices get the section's init, 1-D ones a constant. */
+static void row(table *t, const int64_t *dim, double constant, const char *fmt, ...)
+{
+    unsigned parts = t->o->parts ? t->o->parts : IVL_PARTS_ALL;
+    if (t->failed || !(t->part & parts)) return;
+    char name[128];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    ivl_param *q = grow(t);
+    char *copy = q ? strdup(name) : NULL;
+    if (!copy) {
+        t->failed = true;
+        return;
+    }
+    q->name = copy, q->elements = 1;
+    for (; dim[q->rank]; q->rank++) q->dim[q->rank] = dim[q->rank], q->elements *= dim[q->rank];
+    q->part = t->part, q->stages = t->stages, q->group = t->group, q->layer = t->layer, q->depth = t->depth;
+    q->decay = q->rank != 1 && !ends_with(name, ".bias");
+    q->trainable = trains(t, name);
+    q->init = q->rank > 1 ? t->init : IVL_INIT_CONST;
+    q->init_a = q->rank > 1 ? t->a : constant;
+    q->init_b = t->b;
+    t->p->weights += q->elements;
+    t->p->n++;
+}
+#define D(...) (const int64_t[]){ __VA_ARGS__, 0 }
+
+/* --- sections ------------------------------------------------------------------------------------- */
+
+static void vit_layer(table *t, const ivl_vit_config *c, int i)
+{
+    int64_t w = c->width, m = c->mlp;
+    char n[64];
+    snprintf(n, sizeof n, "vision_model.encoder.layers.%d", i);
+    t->layer = i + 1;
+    row(t, D(w), 1, "%s.norm1.weight", n);
+    if (c->norm == IVL_LAYER_NORM) row(t, D(w), 0, "%s.norm1.bias", n);
+    row(t, D(3 * w, w), 0, "%s.attn.qkv.weight", n);
+    if (c->qkv_bias) row(t, D(3 * w), 0, "%s.attn.qkv.bias", n);
+    if (c->qk_norm) row(t, D(w), 1, "%s.attn.q_norm.weight", n), row(t, D(w), 1, "%s.attn.k_norm.weight", n);
+    t->b = 1 / sqrt(2.0 * (i + 1));
+    row(t, D(w, w), 0, "%s.attn.proj.weight", n);
+    t->b = 1;
+    row(t, D(w), 0, "%s.attn.proj.bias", n);
+    row(t, D(w), c->layer_scale, "%s.ls1", n);
+    row(t, D(w), 1, "%s.norm2.weight", n);
+    if (c->norm == IVL_LAYER_NORM) row(t, D(w), 0, "%s.norm2.bias", n);
+    row(t, D(m, w), 0, "%s.mlp.fc1.weight", n);
+    row(t, D(m), 0, "%s.mlp.fc1.bias", n);
+    t->b = 1 / sqrt(2.0 * (i + 1));
+    row(t, D(w, m), 0, "%s.mlp.fc2.weight", n);
+    t->b = 1;
+    row(t, D(w), 0, "%s.mlp.fc2.bias", n);
+    row(t, D(w), c->layer_scale, "%s.ls2", n);
+}
+
+static void vit(table *t, const ivl_model_config *c)
+{
+    const ivl_vit_config *v = &c->vit;
+    int64_t grid = ivl_config_grid(c);
+    t->layer = 0, t->depth = v->layers + 2;
+    row(t, D(1, 1, v->width), 0, "vision_model.embeddings.class_embedding");
+    row(t, D(1, 1 + grid * grid, v->width), 0, "vision_model.embeddings.position_embedding");
+    row(t, D(v->width, v->channels, v->patch, v->patch), 0, "vision_model.embeddings.patch_embedding.weight");
+    row(t, D(v->width), 0, "vision_model.embeddings.patch_embedding.bias");
+    for (int i = 0; i < v->layers; i++) vit_layer(t, v, i);
+    t->layer = t->depth;
+}
+
+static void pool(table *t, const char *n, int64_t width, int64_t out)
+{
+    for (const char *k = "qkv"; *k; k++) {
+        row(t, D(width), 1, "%s.norm1_%c.weight", n, *k);
+        row(t, D(width), 0, "%s.norm1_%c.bias", n, *k);
+        row(t, D(width, width), 0, "%s.cross_attn.%c.weight", n, *k);
+        row(t, D(width), 0, "%s.cross_attn.%c_bias", n, *k);
+    }
+    row(t, D(out, width), 0, "%s.cross_attn.proj.weight", n);
+    row(t, D(out), 0, "%s.cross_attn.proj.bias", n);
+}
+
+static void text_layer(table *t, const ivl_text_config *c, int i)
+{
+    int64_t w = c->width, m = c->mlp, kv = (int64_t)c->kv_heads * (w / c->heads);
+    const struct { char name; int64_t out; } head[] = { { 'q', w }, { 'k', kv }, { 'v', kv }, { 'o', w } };
+    char n[64];
+    snprintf(n, sizeof n, "qllama.model.layers.%d", i);
+    t->layer = i + 1;
+    row(t, D(w), 1, "%s.input_layernorm.weight", n);
+    for (int k = 0; k < 4; k++) {
+        row(t, D(head[k].out, w), 0, "%s.self_attn.%c_proj.weight", n, head[k].name);
+        if (c->attention_bias) row(t, D(head[k].out), 0, "%s.self_attn.%c_proj.bias", n, head[k].name);
+    }
+    row(t, D(w), 1, "%s.post_attention_layernorm.weight", n);
+    row(t, D(m, w), 0, "%s.mlp.gate_proj.weight", n);
+    row(t, D(m, w), 0, "%s.mlp.up_proj.weight", n);
+    row(t, D(w, m), 0, "%s.mlp.down_proj.weight", n);
+}
+
+static void text(table *t, const ivl_text_config *c, int64_t embed_dim)
+{
+    t->depth = c->layers + 2, t->layer = 0;
+    row(t, D(c->vocab, c->width), 0, "qllama.model.embed_tokens.weight");
+    for (int i = 0; i < c->layers; i++) text_layer(t, c, i);
+    t->layer = t->depth;
+    row(t, D(c->width), 1, "qllama.model.norm.weight");
+    double std = t->a;
+    t->a = 1 / sqrt(c->width);
+    row(t, D(c->width, embed_dim), 0, "text_projection");
+    t->a = std;
+}
+
+static void cross_attention(table *t, const ivl_model_config *c, int i)
+{
+    int64_t w = c->text.width, v = c->vit.width;
+    char n[64];
+    snprintf(n, sizeof n, "qllama.model.layers.%d.cross_attn", i);
+    t->layer = i + 1;
+    row(t, D(w), 1, "%s.norm1.weight", n);
+    row(t, D(v), 1, "%s.norm2.weight", n);
+    row(t, D(w, w), 0, "%s.q_proj.weight", n);
+    row(t, D(w, v), 0, "%s.k_proj.weight", n);
+    row(t, D(w, v), 0, "%s.v_proj.weight", n);
+    row(t, D(w, w), 0, "%s.o_proj.weight", n);
+}
+
+/* The public constructor leaves query_tokens at zero; random ones differ from each other from the first step. */
+static void stage2(table *t, const ivl_model_config *c)
+{
+    t->depth = c->text.layers + 2, t->layer = 0;
+    row(t, D(1, c->text.queries, c->text.width), 0, "query_tokens");
+    for (int i = 0; i < c->text.layers; i += c->text.cross_every) cross_attention(t, c, i);
+    t->layer = t->depth;
+    pool(t, "clip_projector2", c->text.width, c->embed_dim);
+    row(t, D(2, c->text.width), 0, "itm_head.weight");
+    row(t, D(2), 0, "itm_head.bias");
+}
+
+static void all_rows(table *t, const ivl_model_config *c)
+{
+    t->part = IVL_PART_C, t->stages = IVL_STAGE_1 | IVL_STAGE_RETRIEVAL;
+    t->group = IVL_GROUP_IMAGE, t->init = IVL_INIT_TRUNC, t->a = c->vit.init_std, t->b = 1;
+    vit(t, c);
+    pool(t, "clip_projector", c->vit.width, c->embed_dim);
+    t->group = IVL_GROUP_TEXT, t->init = IVL_INIT_NORMAL, t->a = 0.02;
+    text(t, &c->text, c->embed_dim);
+    t->group = IVL_GROUP_OTHER, t->layer = 0;
+    row(t, D(0), log(1 / 0.07), "logit_scale");
+    t->part = IVL_PART_LM, t->group = IVL_GROUP_TEXT, t->stages = 0, t->layer = t->depth;
+    if (!c->text.tie_embeddings) row(t, D(c->text.vocab, c->text.width), 0, "qllama.lm_head.weight");
+    t->part = IVL_PART_G, t->group = IVL_GROUP_OTHER, t->stages = IVL_STAGE_2 | IVL_STAGE_RETRIEVAL;
+    if (c->text.queries) stage2(t, c);
+}
+
+/* --- the table ------------------------------------------------------------------------------------ */
+
+ivl_status ivl_params_create(const ivl_model_config *c, const ivl_params_options *o, ivl_params **p_p)
+{
+    IVL_TRY(ivl_config_check(c));
+    table t = { .o = o, .p = calloc(1, sizeof *t.p) };
+    IVL_CHECK(t.p, IVL_ENOMEM, "out of memory");
+    all_rows(&t, c);
+    ivl_status s = t.failed ? ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory") : ivl_params_layout(t.p, o);
+    if (s != IVL_OK) {
+        ivl_params_destroy(t.p);
+        return s;
+    }
+    *p_p = t.p;
+    return IVL_OK;
+}
+
+double ivl_param_rate(int layer, int depth, double decay)
+{
+    return layer >= depth - 1 ? 1 : fmin(1, pow(decay, depth - layer - 1));
+}
+
+void ivl_param_init(const ivl_param *q, uint64_t seed, int64_t first, int64_t n, float *dst)
+{
+    char stream[160];
+    snprintf(stream, sizeof stream, "init:%s", q->name);
+    ivl_rng r = ivl_rng_make(seed, stream);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t at = (uint64_t)(first + i);
+        double x = q->init_a;
+        if (q->init == IVL_INIT_NORMAL) x *= ivl_rng_normal(r, 0, 0, at);
+        if (q->init == IVL_INIT_TRUNC) x = ivl_rng_trunc_normal(r, 0, 0, at, q->init_a) * q->init_b;
+        dst[i] = (float)x;
+    }
+}
