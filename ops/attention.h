@@ -1,0 +1,16 @@
+/* Sizes of an attention node, for its reference and its implementations. */
+#ifndef IVL_OPS_ATTENTION_H
+#define IVL_OPS_ATTENTION_H
+
+#include "ops/op.h"
+
+/* q[batch,n,heads*dim] looks at k, v[kv_batch,m,kv_heads*dim]. Query batch b reads key batch b % kv_batch and head h
+ * reads key head h / group, group = heads / kv_heads. */
+typedef struct ivl_attention_dims {
+    int    batch, kv_batch, n, m, heads, kv_heads, group, dim, rule, queries;
+    double scale;
+} ivl_attention_dims;
+
+ivl_attention_dims ivl_attention_dims_of(const ivl_node *n);
+
+#endif
