@@ -7,7 +7,7 @@ static ivl_status fix_bwd(const ivl_node *n)
 }
 
 static const struct { int64_t b, n, c, gap; ivl_case_size size; } shapes[] = {
-    { 1, 1, 1, 0, IVL_TINY }, { 1, 3, 37, 0, IVL_TINY }, { 2, 5, 64, 64, IVL_TINY }, { 2, 19, 257, 7, IVL_NORMAL },
+    { 1, 9, 1, 0, IVL_TINY }, { 1, 3, 37, 0, IVL_TINY }, { 2, 5, 64, 64, IVL_TINY }, { 2, 19, 257, 7, IVL_NORMAL },
     { 1, 257, 384, 768, IVL_NORMAL }, { 1, 4, 3200, 0, IVL_NORMAL },
 };
 
