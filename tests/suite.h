@@ -31,4 +31,12 @@ static inline const char *source(const char *path)
     return t;
 }
 
+/* rm -r of a folder the test made. */
+static inline void remove_tree(const char *dir)
+{
+    char command[600];
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
 #endif
