@@ -1,0 +1,56 @@
+/* Model folders as Hugging Face lays them out: config.json, model.safetensors or shards with an index,
+ * tokenizer.model. */
+#ifndef IVL_MODEL_CHECKPOINT_H
+#define IVL_MODEL_CHECKPOINT_H
+
+#include "model/config.h"
+#include "model/params.h"
+
+typedef enum ivl_note_kind {
+    IVL_NOTE_MISSING,  /* a parameter that the files lack */
+    IVL_NOTE_SHAPE,    /* of another shape */
+    IVL_NOTE_EXTRA,    /* a tensor that is nobody's */
+    IVL_NOTE_UNUSED,   /* a tensor of a part of the model that is not in use */
+    IVL_NOTE_RESIZED,  /* position embeddings of another grid, resized */
+    IVL_NOTE_NAN       /* holds values that are not finite */
+} ivl_note_kind;
+
+typedef struct ivl_note { ivl_note_kind kind; char *name, *detail; } ivl_note;
+
+/* What happened, tensor by tensor, in order of name. */
+typedef struct ivl_load_report {
+    int       loaded;     /* parameters filled */
+    int       n;
+    ivl_note *note;
+} ivl_load_report;
+
+const char *ivl_note_name(ivl_note_kind kind);   /* "missing" */
+int         ivl_load_count(const ivl_load_report *r, ivl_note_kind kind);
+void        ivl_load_report_free(ivl_load_report *r);
+
+typedef struct ivl_load_options {
+    unsigned allow_missing; /* IVL_PART_*: parameters of these parts may be missing and keep their values */
+    bool strict;            /* extra tensors are an error too */
+    bool check_nan;         /* values that are not finite are an error */
+    bool resize_positions;  /* of another grid: resize (bicubic) instead of refusing */
+} ivl_load_options;
+
+/* Fills allocated parameters from the safetensors of DIR, converting to the compute type. *report_p (may be NULL) is
+ * set whenever the files could be opened, also on failure, and is freed by the caller. Missing, mis-shaped and, by
+ * option, extra and non-finite tensors are IVL_EFORMAT with the first few names in the message; nothing is written to
+ * the parameters if names or shapes are wrong. Ignored without a note: rotary_emb.inv_freq, which old files carry. */
+ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
+                               ivl_load_report *report_p);
+
+typedef struct ivl_save_options {
+    ivl_dtype   dtype;       /* of the files: f32, bf16 or f16 */
+    size_t      shard_bytes; /* 0: one file */
+    const char *tokenizer;   /* tokenizer.model to copy beside it; NULL: none */
+} ivl_save_options;
+
+/* Writes DIR (made if need be); weights come from the master copy where there is one. Each file is complete on the disk
+ * before it replaces an older one. */
+ivl_status ivl_checkpoint_save(const char *dir, const ivl_model_config *c, const ivl_params *p, ivl_stream *s,
+                               const ivl_save_options *o);
+
+#endif
