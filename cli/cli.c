@@ -42,14 +42,17 @@ static void print_help(const cli_command *table, const char *prefix, const char 
 {
     fprintf(f, "Usage: %s COMMAND [OPTION...]\n%s\n\n", prefix, about);
     for (; table->name; table++) fprintf(f, "  %-12s %s\n", table->name, table->help);
-    fprintf(f, "\n`%s COMMAND --help` tells more about one. Exit status: 0 done, 1 failed, 2 wrong usage.\n", prefix);
+    fprintf(f, "\n`%s COMMAND --help` tells more about one. Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+            prefix);
 }
 
 static int unknown(const cli_command *table, const char *prefix, const char *word)
 {
     const char *near = nearest(table, word);
-    if (near) cli_error("unknown command '%s': did you mean '%s %s'?", word, prefix, near);
-    else cli_error("unknown command '%s': `%s --help` lists them", word, prefix);
+    if (near)
+        cli_error("unknown command '%s': did you mean '%s %s'?", word, prefix, near);
+    else
+        cli_error("unknown command '%s': `%s --help` lists them", word, prefix);
     return CLI_USAGE;
 }
 
@@ -94,8 +97,10 @@ static error_t device_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option device_options[] = {
-    { "device", 'd', "DEVICE", 0, "Compute on host, opencl[:P.D], cuda[:N], or check:DEVICE; see `ivl devices` "
-                                  "(default: the best GPU, else PoCL)", 0 },
+    { "device", 'd', "DEVICE", 0,
+      "Compute on host, opencl[:P.D], cuda[:N], or check:DEVICE; see `ivl devices` "
+      "(default: the best GPU, else PoCL)",
+      0 },
     { 0 },
 };
 const struct argp cli_device_argp = { device_options, device_option, NULL, NULL, NULL, NULL, NULL };

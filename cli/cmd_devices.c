@@ -7,28 +7,48 @@
 #include "cli/cli.h"
 #include "runtime/caps.h"
 
-typedef struct options { const char *device, *save; int json; } options;
-typedef struct found { int n; ivl_device *dev[64]; char best[32]; char broken[512]; } found;
+typedef struct options {
+    const char *device, *save;
+    int json;
+} options;
+typedef struct found {
+    int n;
+    ivl_device *dev[64];
+    char best[32];
+    char broken[512];
+} found;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->device; return 0;
-    case 'j': o->json = 1; return 0;
-    case 's': o->save = arg; return 0;
-    case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->device;
+        return 0;
+    case 'j':
+        o->json = 1;
+        return 0;
+    case 's':
+        o->save = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        cli_usage(state, "unexpected argument '%s'", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 static const struct argp_option option[] = {
     { "json", 'j', NULL, 0, "Print them as JSON", 0 },
-    { "save-caps", 's', "FILE", 0, "Write the capabilities of --device to FILE, for `ivl plan --caps FILE` elsewhere", 0 },
+    { "save-caps", 's', "FILE", 0,
+      "Write the capabilities of --device to FILE, for `ivl plan --caps FILE` elsewhere", 0 },
     { 0 },
 };
 static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
-static const struct argp argp = { option, parse, NULL, "List the devices to compute on.", children, NULL, NULL };
+static const struct argp argp = {
+    option, parse, NULL, "List the devices to compute on.", children, NULL, NULL
+};
 
 static void open_all(found *f)
 {
@@ -38,8 +58,11 @@ static void open_all(found *f)
         int n = 0;
         if (b->count(&n) != IVL_OK) n = 0;
         for (int j = 0; j < n && f->n < 64; j++) {
-            if (b->open(j, &f->dev[f->n]) == IVL_OK) f->n++;
-            else snprintf(f->broken + strlen(f->broken), sizeof f->broken - strlen(f->broken), "%s\n", ivl_last_error());
+            if (b->open(j, &f->dev[f->n]) == IVL_OK)
+                f->n++;
+            else
+                snprintf(f->broken + strlen(f->broken), sizeof f->broken - strlen(f->broken), "%s\n",
+                         ivl_last_error());
         }
     }
     if (ivl_device_open(NULL, &best) == IVL_OK) snprintf(f->best, sizeof f->best, "%s", best->spec);
@@ -73,12 +96,14 @@ static void print_missing(const found *f)
     if (*f->broken) printf("\nFound, but they do not open:\n%s", f->broken);
     printf("\n");
 #ifdef HAVE_OPENCL
-    if (!ivl_opencl_platforms()) printf("opencl: no platform: install a driver (pocl-opencl-icd runs on any CPU)\n");
+    if (!ivl_opencl_platforms())
+        printf("opencl: no platform: install a driver (pocl-opencl-icd runs on any CPU)\n");
     for (int p = 0; p < ivl_opencl_platforms(); p++) {
         char name[128];
         int n = ivl_opencl_platform(p, name, sizeof name);
-        if (!n) printf("opencl:%-5d %s: a platform without usable devices%s\n", p, name,
-                       strcmp(name, "rusticl") ? "" : " (RUSTICL_ENABLE=llvmpipe offers the CPU)");
+        if (!n)
+            printf("opencl:%-5d %s: a platform without usable devices%s\n", p, name,
+                   strcmp(name, "rusticl") ? "" : " (RUSTICL_ENABLE=llvmpipe offers the CPU)");
     }
 #else
     printf("opencl: not in this build (install ocl-icd-opencl-dev, then configure again)\n");
@@ -92,11 +117,12 @@ static json_t *to_json(const ivl_device *d, const char *best)
     json_t *features = json_array();
     for (int b = 0; ivl_caps_feature(b); b++)
         if (c->features >> b & 1) json_array_append_new(features, json_string(ivl_caps_feature(b)));
-    return json_pack("{ss ss ss ss sb sb si si si si sI sI sI sI so}", "spec", d->spec, "name", c->name, "arch", c->arch,
-                     "driver", c->driver, "default", !strcmp(d->spec, best), "gpu", (c->features & IVL_CAP_GPU) != 0,
-                     "wave", c->wave, "max_group", c->max_group, "units", c->units, "vec_f32", c->vec_f32, "local_bytes",
-                     (json_int_t)c->local_bytes, "mem_bytes", (json_int_t)c->mem_bytes, "max_alloc",
-                     (json_int_t)c->max_alloc, "align", (json_int_t)c->align, "features", features);
+    return json_pack("{ss ss ss ss sb sb si si si si sI sI sI sI so}", "spec", d->spec, "name", c->name,
+                     "arch", c->arch, "driver", c->driver, "default", !strcmp(d->spec, best), "gpu",
+                     (c->features & IVL_CAP_GPU) != 0, "wave", c->wave, "max_group", c->max_group, "units",
+                     c->units, "vec_f32", c->vec_f32, "local_bytes", (json_int_t)c->local_bytes, "mem_bytes",
+                     (json_int_t)c->mem_bytes, "max_alloc", (json_int_t)c->max_alloc, "align",
+                     (json_int_t)c->align, "features", features);
 }
 
 static int print_json(const found *f)

@@ -10,6 +10,7 @@ static const cli_command commands[] = {
 
 int main(int argc, char **argv)
 {
-    return cli_dispatch(commands, "ivl", "InternVL on any device: train, evaluate, embed and search pictures and texts.", argc,
+    return cli_dispatch(commands, "ivl",
+                        "InternVL on any device: train, evaluate, embed and search pictures and texts.", argc,
                         argv);
 }

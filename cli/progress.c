@@ -19,8 +19,10 @@ static double now(void)
 static const char *duration(double seconds, char text[32])
 {
     long s = (long)(seconds + 0.5);
-    if (s >= 3600) snprintf(text, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-    else snprintf(text, 32, "%ld:%02ld", s / 60, s % 60);
+    if (s >= 3600)
+        snprintf(text, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, 32, "%ld:%02ld", s / 60, s % 60);
     return text;
 }
 
@@ -33,8 +35,9 @@ static void draw(cli_progress *p, double done, const char *note)
     for (int i = 0; i < BAR; i++) bar[i] = i < full ? '#' : '.';
     bar[BAR] = 0;
     if (rate > 0 && p->total > done) duration((p->total - done) / rate, left);
-    fprintf(stderr, "\r%s  [%s] %.0f/%.0f  %.0f %%  %.*f/s  %s%s%s%s\033[K", p->what, bar, done, p->total, 100 * part,
-            rate < 100, rate, left, *left ? " left" : "done", note && *note ? "  " : "", note ? note : "");
+    fprintf(stderr, "\r%s  [%s] %.0f/%.0f  %.0f %%  %.*f/s  %s%s%s%s\033[K", p->what, bar, done, p->total,
+            100 * part, rate < 100, rate, left, *left ? " left" : "done", note && *note ? "  " : "",
+            note ? note : "");
     fflush(stderr);
 }
 

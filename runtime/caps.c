@@ -7,13 +7,20 @@
 #include "runtime/file.h"
 
 typedef enum kind { TEXT, INT, SIZE, FEATURES } kind;
-typedef struct field { const char *key; kind kind; size_t at, bytes; } field;
+typedef struct field {
+    const char *key;
+    kind kind;
+    size_t at, bytes;
+} field;
 
-#define FIELD(kind, name) { #name, kind, offsetof(ivl_caps, name), sizeof(((ivl_caps *)0)->name) }
+#define FIELD(kind, name)                                                                                    \
+    {                                                                                                        \
+#name, kind, offsetof(ivl_caps, name), sizeof(((ivl_caps *)0)->name)                                 \
+    }
 static const field fields[] = {
-    FIELD(TEXT, name), FIELD(TEXT, arch), FIELD(TEXT, driver), FIELD(INT, wave), FIELD(INT, max_group),
-    FIELD(INT, units), FIELD(INT, vec_f32), FIELD(SIZE, local_bytes), FIELD(SIZE, mem_bytes), FIELD(SIZE, max_alloc),
-    FIELD(SIZE, align), FIELD(FEATURES, features),
+    FIELD(TEXT, name),      FIELD(TEXT, arch),      FIELD(TEXT, driver), FIELD(INT, wave),
+    FIELD(INT, max_group),  FIELD(INT, units),      FIELD(INT, vec_f32), FIELD(SIZE, local_bytes),
+    FIELD(SIZE, mem_bytes), FIELD(SIZE, max_alloc), FIELD(SIZE, align),  FIELD(FEATURES, features),
 };
 #undef FIELD
 enum { N_FIELDS = sizeof fields / sizeof *fields };
@@ -61,8 +68,8 @@ static ivl_status parse_field(const char *path, int line, const field *f, char *
     void *p = (char *)c + f->at;
     if (f->kind == FEATURES) return parse_features(path, line, text, p);
     if (f->kind == TEXT) {
-        IVL_CHECK(strlen(text) < f->bytes, IVL_EFORMAT, "%s:%d: %s is longer than %zu characters", path, line, f->key,
-                  f->bytes - 1);
+        IVL_CHECK(strlen(text) < f->bytes, IVL_EFORMAT, "%s:%d: %s is longer than %zu characters", path, line,
+                  f->key, f->bytes - 1);
         strcpy(p, text);
         return IVL_OK;
     }
@@ -70,14 +77,17 @@ static ivl_status parse_field(const char *path, int line, const field *f, char *
     errno = 0;
     unsigned long long v = strtoull(text, &end, 10);
     bool number = text[0] >= '0' && text[0] <= '9' && !*end && !errno;
-    IVL_CHECK(number && (f->kind == SIZE || v <= INT32_MAX), IVL_EFORMAT, "%s:%d: %s is '%s', not a number in range", path,
-              line, f->key, text);
-    if (f->kind == INT) *(int *)p = (int)v;
-    else *(size_t *)p = (size_t)v;
+    IVL_CHECK(number && (f->kind == SIZE || v <= INT32_MAX), IVL_EFORMAT,
+              "%s:%d: %s is '%s', not a number in range", path, line, f->key, text);
+    if (f->kind == INT)
+        *(int *)p = (int)v;
+    else
+        *(size_t *)p = (size_t)v;
     return IVL_OK;
 }
 
-static ivl_status parse_line(const char *path, int line, char *text, char spec[32], ivl_caps *c, uint32_t *seen)
+static ivl_status parse_line(const char *path, int line, char *text, char spec[32], ivl_caps *c,
+                             uint32_t *seen)
 {
     if (!*text || *text == '#') return IVL_OK;
     char *value = text + strcspn(text, " ");
@@ -104,7 +114,8 @@ ivl_status ivl_caps_load(const char *path, char spec[32], ivl_caps *c)
     IVL_TRY(ivl_read_file(path, 1 << 16, &data, NULL));
     ivl_status st = IVL_OK;
     if (strncmp(data, head, strlen(head)))
-        st = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not a capabilities file: make one with `ivl devices --save-caps`", path);
+        st = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                      "%s: not a capabilities file: make one with `ivl devices --save-caps`", path);
     int line = 1;
     for (char *l = data; st == IVL_OK && l; l = next, line++) {
         next = strchr(l, '\n');
@@ -114,7 +125,8 @@ ivl_status ivl_caps_load(const char *path, char spec[32], ivl_caps *c)
     free(data);
     IVL_TRY(st);
     for (int i = 0; i <= N_FIELDS; i++)
-        IVL_CHECK(seen >> i & 1, IVL_EFORMAT, "%s: '%s' is missing", path, i < N_FIELDS ? fields[i].key : "spec");
+        IVL_CHECK(seen >> i & 1, IVL_EFORMAT, "%s: '%s' is missing", path,
+                  i < N_FIELDS ? fields[i].key : "spec");
     memcpy(spec, s, sizeof s);
     *c = caps;
     return IVL_OK;

@@ -31,7 +31,8 @@ static int read_number(const char *dir, const char *file, size_t *v_p)
 {
     char path[2 * PATH_MAX + 32], text[64];
     snprintf(path, sizeof path, "%s/%s", dir, file);
-    if (!find_line(path, "", text, sizeof text) || text[0] < '0' || text[0] > '9') return 0; /* "max": no limit */
+    if (!find_line(path, "", text, sizeof text) || text[0] < '0' || text[0] > '9')
+        return 0; /* "max": no limit */
     *v_p = (size_t)strtoull(text, NULL, 10);
     return 1;
 }
@@ -44,7 +45,8 @@ static size_t group_room(const char *dir, const char *limit_file, const char *us
     char path[2 * PATH_MAX + 32], text[64];
     snprintf(path, sizeof path, "%s/memory.stat", dir);
     cache = find_line(path, "file ", text, sizeof text) || find_line(path, "cache ", text, sizeof text)
-                ? (size_t)strtoull(text, NULL, 10) : 0;
+                ? (size_t)strtoull(text, NULL, 10)
+                : 0;
     use -= cache < use ? cache : use;
     return limit > use ? limit - use : 0;
 }
@@ -68,7 +70,8 @@ size_t ivl_machine_memory(void)
 {
     char text[PATH_MAX];
     size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE), r = SIZE_MAX;
-    if (find_line("/proc/meminfo", "MemAvailable", text, sizeof text)) r = (size_t)strtoull(text, NULL, 10) * 1024;
+    if (find_line("/proc/meminfo", "MemAvailable", text, sizeof text))
+        r = (size_t)strtoull(text, NULL, 10) * 1024;
     if (r < room) room = r;
     if (find_line("/proc/self/cgroup", "0::", text, sizeof text)) {
         r = groups_room("/sys/fs/cgroup", text, "memory.max", "memory.current");
@@ -96,6 +99,8 @@ const char *ivl_machine_arch(void)
 {
     char flags[LINE];
     ivl_machine_flags(flags, sizeof flags);
-    return has_word(flags, "avx512f") ? "cpu-avx512" : has_word(flags, "avx2") ? "cpu-avx2"
-         : has_word(flags, "asimd") ? "cpu-neon" : "cpu";
+    return has_word(flags, "avx512f") ? "cpu-avx512"
+           : has_word(flags, "avx2")  ? "cpu-avx2"
+           : has_word(flags, "asimd") ? "cpu-neon"
+                                      : "cpu";
 }

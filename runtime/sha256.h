@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct ivl_sha256 { uint32_t h[8]; uint64_t bytes; uint8_t block[64]; } ivl_sha256;
+typedef struct ivl_sha256 {
+    uint32_t h[8];
+    uint64_t bytes;
+    uint8_t block[64];
+} ivl_sha256;
 
 void ivl_sha256_init(ivl_sha256 *s);
 void ivl_sha256_add(ivl_sha256 *s, const void *data, size_t n);

@@ -69,7 +69,8 @@ static ivl_status host_stream_open(ivl_device *dev, ivl_stream **s_p)
 
 static void host_stream_close(ivl_stream *s) { free(s); }
 
-static ivl_status host_copy(ivl_stream *s, ivl_buffer dst, size_t dst_off, ivl_buffer src, size_t src_off, size_t n)
+static ivl_status host_copy(ivl_stream *s, ivl_buffer dst, size_t dst_off, ivl_buffer src, size_t src_off,
+                            size_t n)
 {
     (void)s;
     memmove((char *)dst.host + dst_off, (char *)src.host + src_off, n);
@@ -106,13 +107,15 @@ static ivl_status host_record(ivl_stream *s, ivl_event **e_p)
 
 static ivl_status host_wait(ivl_stream *s, ivl_event *e) { return (void)s, (void)e, IVL_OK; }
 static ivl_status host_event_sync(ivl_event *e) { return (void)e, IVL_OK; }
-static void       host_event_release(ivl_event *e) { (void)e; }
+static void host_event_release(ivl_event *e) { (void)e; }
 static ivl_status host_sync(ivl_stream *s) { return (void)s, IVL_OK; }
 
-static ivl_status host_build(ivl_device *dev, const char *file, const char *entry, const char *defines, ivl_kernel **k_p)
+static ivl_status host_build(ivl_device *dev, const char *file, const char *entry, const char *defines,
+                             ivl_kernel **k_p)
 {
     (void)dev, (void)defines, (void)k_p;
-    return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__, "the host device runs no kernels (%s:%s)", file, entry);
+    return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__, "the host device runs no kernels (%s:%s)", file,
+                    entry);
 }
 
 static ivl_status host_launch(ivl_stream *s, ivl_kernel *k, ivl_grid g, const ivl_arg *args, int n_args)
@@ -122,10 +125,26 @@ static ivl_status host_launch(ivl_stream *s, ivl_kernel *k, ivl_grid g, const iv
 }
 
 const ivl_backend ivl_backend_host = {
-    .name = "host", .count = host_count, .open = host_open, .close = host_close, .alloc = host_alloc,
-    .wrap = host_wrap, .release = host_release, .stream_open = host_stream_open,
-    .stream_close = host_stream_close, .copy = host_copy, .read = host_read, .write = host_write,
-    .fill = host_fill, .record = host_record, .wait = host_wait, .event_sync = host_event_sync,
-    .event_release = host_event_release, .sync = host_sync, .build = host_build, .launch = host_launch,
-    .impls = ivl_host_impls, .n_impls = 1,
+    .name = "host",
+    .count = host_count,
+    .open = host_open,
+    .close = host_close,
+    .alloc = host_alloc,
+    .wrap = host_wrap,
+    .release = host_release,
+    .stream_open = host_stream_open,
+    .stream_close = host_stream_close,
+    .copy = host_copy,
+    .read = host_read,
+    .write = host_write,
+    .fill = host_fill,
+    .record = host_record,
+    .wait = host_wait,
+    .event_sync = host_event_sync,
+    .event_release = host_event_release,
+    .sync = host_sync,
+    .build = host_build,
+    .launch = host_launch,
+    .impls = ivl_host_impls,
+    .n_impls = 1,
 };

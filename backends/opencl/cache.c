@@ -18,9 +18,10 @@ enum { HEAD = 8 + 32, MAX_BYTES = 256 << 20 };
 static bool cache_path(const char *name, char *dir, char *path)
 {
     const char *own = getenv("IVL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int n = own && *own ? snprintf(dir, PATH_MAX, "%s", own)
-          : xdg && *xdg ? snprintf(dir, PATH_MAX, "%s/ivl", xdg)
-          : home && *home ? snprintf(dir, PATH_MAX, "%s/.cache/ivl", home) : PATH_MAX;
+    int n = own && *own     ? snprintf(dir, PATH_MAX, "%s", own)
+            : xdg && *xdg   ? snprintf(dir, PATH_MAX, "%s/ivl", xdg)
+            : home && *home ? snprintf(dir, PATH_MAX, "%s/.cache/ivl", home)
+                            : PATH_MAX;
     return n < PATH_MAX && snprintf(path, PATH_MAX, "%s/%s.bin", dir, name) < PATH_MAX;
 }
 
@@ -56,9 +57,11 @@ void ivl_cl_cache_save(const char *key, const void *data, size_t bytes)
     char dir[PATH_MAX], path[PATH_MAX];
     uint8_t digest[32];
     ivl_out_file out;
-    if (!cache_path(key, dir, path) || ivl_make_dirs(dir) != IVL_OK || ivl_out_open(path, &out) != IVL_OK) return;
+    if (!cache_path(key, dir, path) || ivl_make_dirs(dir) != IVL_OK || ivl_out_open(path, &out) != IVL_OK)
+        return;
     checksum(data, bytes, digest);
-    if (fwrite(magic, 8, 1, out.f) == 1 && fwrite(digest, 32, 1, out.f) == 1 && fwrite(data, bytes, 1, out.f) == 1)
+    if (fwrite(magic, 8, 1, out.f) == 1 && fwrite(digest, 32, 1, out.f) == 1 &&
+        fwrite(data, bytes, 1, out.f) == 1)
         (void)ivl_out_commit(&out);
     else
         ivl_out_abandon(&out);

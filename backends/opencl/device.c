@@ -15,7 +15,10 @@ enum { PAGE = 4096, HUGE_PAGE = 2 << 20 };
 
 static ivl_cl_device *cl_of(ivl_stream *s) { return ivl_cl_of(s->dev); }
 
-typedef struct cl_stream { ivl_stream base; cl_command_queue queue; } cl_stream;
+typedef struct cl_stream {
+    ivl_stream base;
+    cl_command_queue queue;
+} cl_stream;
 static cl_command_queue queue_of(ivl_stream *s) { return ((cl_stream *)s)->queue; }
 
 /* --- buffers ---------------------------------------------------------------------------------------- */
@@ -63,8 +66,9 @@ static ivl_status alloc_pinned(ivl_cl_device *d, size_t bytes, ivl_buffer *buf_p
 static ivl_status cl_alloc(ivl_device *dev, ivl_mem_kind kind, size_t bytes, ivl_buffer *buf_p)
 {
     ivl_cl_device *d = ivl_cl_of(dev);
-    IVL_CHECK(bytes <= dev->caps.max_alloc, IVL_ENOMEM, "%s: a buffer of %zu bytes, where the device allows %zu",
-              dev->spec, bytes, dev->caps.max_alloc);
+    IVL_CHECK(bytes <= dev->caps.max_alloc, IVL_ENOMEM,
+              "%s: a buffer of %zu bytes, where the device allows %zu", dev->spec, bytes,
+              dev->caps.max_alloc);
     if (d->in_place) return alloc_in_place(d, bytes, buf_p);
     if (kind == IVL_MEM_PINNED) return alloc_pinned(d, bytes, buf_p);
     cl_int e;
@@ -77,10 +81,11 @@ static ivl_status cl_alloc(ivl_device *dev, ivl_mem_kind kind, size_t bytes, ivl
 static ivl_status cl_wrap(ivl_device *dev, void *host, size_t bytes, bool read_only, ivl_buffer *buf_p)
 {
     ivl_cl_device *d = ivl_cl_of(dev);
-    IVL_CHECK(d->in_place, IVL_EUNSUPPORTED, "%s: its memory is not the host's; copy instead of wrapping", dev->spec);
+    IVL_CHECK(d->in_place, IVL_EUNSUPPORTED, "%s: its memory is not the host's; copy instead of wrapping",
+              dev->spec);
     IVL_CHECK((uintptr_t)host % dev->caps.align == 0, IVL_EINVAL,
-              "%s: wrapped memory must start at a multiple of %zu bytes: take a page-aligned window", dev->spec,
-              dev->caps.align);
+              "%s: wrapped memory must start at a multiple of %zu bytes: take a page-aligned window",
+              dev->spec, dev->caps.align);
     IVL_CHECK(bytes <= dev->caps.max_alloc, IVL_ENOMEM, "%s: %zu bytes to wrap, where the device allows %zu",
               dev->spec, bytes, dev->caps.max_alloc);
     IVL_CHECK(host && bytes, IVL_EINVAL, "%s: nothing to wrap", dev->spec);
@@ -127,7 +132,8 @@ static void cl_stream_close(ivl_stream *s)
 static ivl_status cl_record(ivl_stream *s, ivl_event **e_p)
 {
     cl_event e;
-    CL_CHECK(clEnqueueMarkerWithWaitList(queue_of(s), 0, NULL, &e), "%s: cannot record an event", s->dev->spec);
+    CL_CHECK(clEnqueueMarkerWithWaitList(queue_of(s), 0, NULL, &e), "%s: cannot record an event",
+             s->dev->spec);
     clFlush(queue_of(s)); /* another queue or the host may wait for it */
     *e_p = (ivl_event *)e;
     return IVL_OK;
@@ -136,7 +142,8 @@ static ivl_status cl_record(ivl_stream *s, ivl_event **e_p)
 static ivl_status cl_wait(ivl_stream *s, ivl_event *e)
 {
     cl_event ev = (cl_event)e;
-    CL_CHECK(clEnqueueBarrierWithWaitList(queue_of(s), 1, &ev, NULL), "%s: cannot wait for an event", s->dev->spec);
+    CL_CHECK(clEnqueueBarrierWithWaitList(queue_of(s), 1, &ev, NULL), "%s: cannot wait for an event",
+             s->dev->spec);
     return IVL_OK;
 }
 
@@ -159,12 +166,13 @@ static ivl_status cl_sync(ivl_stream *s)
 
 static ivl_status check_range(const ivl_stream *s, const char *what, ivl_buffer b, size_t off, size_t bytes)
 {
-    IVL_CHECK(off <= b.bytes && bytes <= b.bytes - off, IVL_EINVAL, "%s: %s of bytes %zu..%zu in a buffer of %zu",
-              s->dev->spec, what, off, off + bytes, b.bytes);
+    IVL_CHECK(off <= b.bytes && bytes <= b.bytes - off, IVL_EINVAL,
+              "%s: %s of bytes %zu..%zu in a buffer of %zu", s->dev->spec, what, off, off + bytes, b.bytes);
     return IVL_OK;
 }
 
-static ivl_status cl_copy(ivl_stream *s, ivl_buffer dst, size_t dst_off, ivl_buffer src, size_t src_off, size_t bytes)
+static ivl_status cl_copy(ivl_stream *s, ivl_buffer dst, size_t dst_off, ivl_buffer src, size_t src_off,
+                          size_t bytes)
 {
     IVL_TRY(check_range(s, "copy", dst, dst_off, bytes));
     IVL_TRY(check_range(s, "copy", src, src_off, bytes));
@@ -174,9 +182,11 @@ static ivl_status cl_copy(ivl_stream *s, ivl_buffer dst, size_t dst_off, ivl_buf
     if (cl_of(s)->in_place || (!src.host && !dst.host)) {
         e = clEnqueueCopyBuffer(q, src.handle, dst.handle, src_off, dst_off, bytes, 0, NULL, NULL);
     } else if (!dst.host) { /* from pinned memory, which stays mapped */
-        e = clEnqueueWriteBuffer(q, dst.handle, CL_FALSE, dst_off, bytes, (char *)src.host + src_off, 0, NULL, NULL);
+        e = clEnqueueWriteBuffer(q, dst.handle, CL_FALSE, dst_off, bytes, (char *)src.host + src_off, 0, NULL,
+                                 NULL);
     } else if (!src.host) {
-        e = clEnqueueReadBuffer(q, src.handle, CL_FALSE, src_off, bytes, (char *)dst.host + dst_off, 0, NULL, NULL);
+        e = clEnqueueReadBuffer(q, src.handle, CL_FALSE, src_off, bytes, (char *)dst.host + dst_off, 0, NULL,
+                                NULL);
     } else {
         e = clFinish(q);
         if (e == CL_SUCCESS) memmove((char *)dst.host + dst_off, (char *)src.host + src_off, bytes);
@@ -216,8 +226,8 @@ static ivl_status cl_write(ivl_stream *s, ivl_buffer dst, size_t off, size_t byt
 static ivl_status cl_fill(ivl_stream *s, ivl_buffer dst, size_t off, size_t bytes, uint32_t pattern)
 {
     IVL_TRY(check_range(s, "fill", dst, off, bytes));
-    IVL_CHECK(off % 4 == 0 && bytes % 4 == 0, IVL_EINVAL, "%s: fill of bytes %zu..%zu, which are not whole words",
-              s->dev->spec, off, off + bytes);
+    IVL_CHECK(off % 4 == 0 && bytes % 4 == 0, IVL_EINVAL,
+              "%s: fill of bytes %zu..%zu, which are not whole words", s->dev->spec, off, off + bytes);
     if (!bytes) return IVL_OK;
     if (dst.host && !cl_of(s)->in_place) {
         IVL_TRY(cl_sync(s));
@@ -233,15 +243,16 @@ static ivl_status cl_fill(ivl_stream *s, ivl_buffer dst, size_t off, size_t byte
 
 static ivl_status cl_launch(ivl_stream *s, ivl_kernel *k, ivl_grid g, const ivl_arg *args, int n_args)
 {
-    IVL_CHECK(n_args == (int)k->n_args, IVL_EINVAL, "%s takes %u arguments, %d were given", k->name, k->n_args, n_args);
+    IVL_CHECK(n_args == (int)k->n_args, IVL_EINVAL, "%s takes %u arguments, %d were given", k->name,
+              k->n_args, n_args);
     for (int i = 0; i < n_args; i++)
-        CL_CHECK(clSetKernelArg(k->k, (cl_uint)i, args[i].bytes, args[i].p), "%s: argument %d of %zu bytes", k->name, i,
-                 args[i].bytes);
+        CL_CHECK(clSetKernelArg(k->k, (cl_uint)i, args[i].bytes, args[i].p), "%s: argument %d of %zu bytes",
+                 k->name, i, args[i].bytes);
     size_t local[3] = { g.local, 1, 1 };
     size_t global[3] = { (size_t)g.groups[0] * g.local, g.groups[1], g.groups[2] };
     CL_CHECK(clEnqueueNDRangeKernel(queue_of(s), k->k, 3, NULL, global, local, 0, NULL, NULL),
-             "%s: launch of %u x %u x %u groups of %u on %s", k->name, g.groups[0], g.groups[1], g.groups[2], g.local,
-             s->dev->spec);
+             "%s: launch of %u x %u x %u groups of %u on %s", k->name, g.groups[0], g.groups[1], g.groups[2],
+             g.local, s->dev->spec);
     return IVL_OK;
 }
 
@@ -276,7 +287,8 @@ static bool works_in_place(ivl_cl_device *d)
     bool ok = clEnqueueFillBuffer(d->queue, b.handle, &ones, 4, 0, b.bytes, 0, NULL, NULL) == CL_SUCCESS &&
               clFinish(d->queue) == CL_SUCCESS && w[0] == ones && w[2 * PAGE / 4 - 1] == ones;
     w[5] = 42;
-    ok = ok && clEnqueueReadBuffer(d->queue, b.handle, CL_TRUE, 20, 4, &seen, 0, NULL, NULL) == CL_SUCCESS && seen == 42;
+    ok = ok && clEnqueueReadBuffer(d->queue, b.handle, CL_TRUE, 20, 4, &seen, 0, NULL, NULL) == CL_SUCCESS &&
+         seen == 42;
     clReleaseMemObject(b.handle);
     return ok;
 }
@@ -311,8 +323,8 @@ static ivl_status cl_open(int index, ivl_device **dev_p)
     const ivl_cl_place *p;
     int n = ivl_cl_places(&p);
     if (index < 0) index = best(p, n);
-    IVL_CHECK(index < n, IVL_EDEVICE, "no OpenCL device %d among %d: install a driver (pocl-opencl-icd runs on any CPU)",
-              index, n);
+    IVL_CHECK(index < n, IVL_EDEVICE,
+              "no OpenCL device %d among %d: install a driver (pocl-opencl-icd runs on any CPU)", index, n);
     ivl_cl_device *d = calloc(1, sizeof *d);
     IVL_CHECK(d, IVL_ENOMEM, "out of memory");
     pthread_mutex_init(&d->lock, NULL);
@@ -329,9 +341,24 @@ static ivl_status cl_open(int index, ivl_device **dev_p)
 }
 
 const ivl_backend ivl_backend_opencl = {
-    .name = "opencl", .count = cl_count, .open = cl_open, .close = cl_close, .alloc = cl_alloc, .wrap = cl_wrap,
-    .release = cl_release, .stream_open = cl_stream_open, .stream_close = cl_stream_close, .copy = cl_copy,
-    .read = cl_read, .write = cl_write, .fill = cl_fill, .record = cl_record, .wait = cl_wait,
-    .event_sync = cl_event_sync, .event_release = cl_event_release, .sync = cl_sync, .build = ivl_cl_build,
+    .name = "opencl",
+    .count = cl_count,
+    .open = cl_open,
+    .close = cl_close,
+    .alloc = cl_alloc,
+    .wrap = cl_wrap,
+    .release = cl_release,
+    .stream_open = cl_stream_open,
+    .stream_close = cl_stream_close,
+    .copy = cl_copy,
+    .read = cl_read,
+    .write = cl_write,
+    .fill = cl_fill,
+    .record = cl_record,
+    .wait = cl_wait,
+    .event_sync = cl_event_sync,
+    .event_release = cl_event_release,
+    .sync = cl_sync,
+    .build = ivl_cl_build,
     .launch = cl_launch,
 };

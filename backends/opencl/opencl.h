@@ -11,60 +11,61 @@
 /* One device of one platform, found once per process. */
 typedef struct ivl_cl_place {
     cl_platform_id platform;
-    cl_device_id   id;
-    int            p, d; /* numbers as clinfo counts them */
-    bool           gpu, pocl;
+    cl_device_id id;
+    int p, d; /* numbers as clinfo counts them */
+    bool gpu, pocl;
 } ivl_cl_place;
 
 typedef struct ivl_cl_program {
-    char           key[65]; /* of source and options */
-    cl_program     program;
+    char key[65]; /* of source and options */
+    cl_program program;
     struct ivl_cl_program *next;
 } ivl_cl_program;
 
 struct ivl_kernel {
-    cl_kernel   k;
-    cl_uint     n_args;
-    char        name[96];   /* "rms_norm.cl: rms_norm_fwd" */
+    cl_kernel k;
+    cl_uint n_args;
+    char name[96]; /* "rms_norm.cl: rms_norm_fwd" */
     ivl_kernel *next;
 };
 
 typedef struct ivl_cl_device {
-    ivl_device       base;
-    cl_device_id     id;
-    cl_context       context;
-    cl_command_queue queue;     /* for mapping only */
-    bool             in_place;  /* buffers over host memory are that memory, checked at open */
-    char             options[96]; /* build options of every kernel */
-    pthread_mutex_t  lock;      /* of the two lists */
-    ivl_cl_program  *programs;
-    ivl_kernel      *kernels;
+    ivl_device base;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue; /* for mapping only */
+    bool in_place;          /* buffers over host memory are that memory, checked at open */
+    char options[96];       /* build options of every kernel */
+    pthread_mutex_t lock;   /* of the two lists */
+    ivl_cl_program *programs;
+    ivl_kernel *kernels;
 } ivl_cl_device;
 
 static inline ivl_cl_device *ivl_cl_of(ivl_device *d) { return (ivl_cl_device *)d; }
 
 /* platform.c */
-int                 ivl_cl_places(const ivl_cl_place **places_p);
+int ivl_cl_places(const ivl_cl_place **places_p);
 /* Fills the caps that the driver knows. */
-void                ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c);
+void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c);
 
 /* program.c */
-ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines, ivl_kernel **k_p);
-void       ivl_cl_programs_free(ivl_cl_device *d);
+ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines,
+                        ivl_kernel **k_p);
+void ivl_cl_programs_free(ivl_cl_device *d);
 
 /* cache.c: compiled programs on disk. A key is 64 hexadecimal digits; load returns NULL unless an intact
  * entry is there. Nothing here fails: a cache that cannot be used is only slow. */
 void *ivl_cl_cache_load(const char *key, size_t *bytes_p);
-void  ivl_cl_cache_save(const char *key, const void *data, size_t bytes);
+void ivl_cl_cache_save(const char *key, const void *data, size_t bytes);
 
 /* error.c */
 const char *ivl_cl_error(cl_int e);
 /* Records "message: CL_NAME" with the status that e means. */
-ivl_status  ivl_cl_fail(cl_int e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define CL_CHECK(e, ...)                                      \
-    do {                                                      \
-        cl_int e_ = (e);                                      \
-        if (e_ != CL_SUCCESS) return ivl_cl_fail(e_, __VA_ARGS__); \
+ivl_status ivl_cl_fail(cl_int e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define CL_CHECK(e, ...)                                                                                     \
+    do {                                                                                                     \
+        cl_int e_ = (e);                                                                                     \
+        if (e_ != CL_SUCCESS) return ivl_cl_fail(e_, __VA_ARGS__);                                           \
     } while (0)
 
 #endif

@@ -10,9 +10,9 @@
 
 enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
 
-static ivl_cl_place   places[MAX_DEVICES];
-static int            n_places, n_platforms;
-static char           platform_name[MAX_PLATFORMS][64];
+static ivl_cl_place places[MAX_DEVICES];
+static int n_places, n_platforms;
+static char platform_name[MAX_PLATFORMS][64];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void device_text(cl_device_id id, cl_device_info what, char *text, size_t n)
@@ -24,7 +24,11 @@ static void device_text(cl_device_id id, cl_device_info what, char *text, size_t
 
 static uint64_t device_number(cl_device_id id, cl_device_info what, size_t bytes)
 {
-    union { cl_uint u; cl_ulong l; size_t s[16]; } v = { .s = { 0 } };
+    union {
+        cl_uint u;
+        cl_ulong l;
+        size_t s[16];
+    } v = { .s = { 0 } };
     if (clGetDeviceInfo(id, what, sizeof v, &v, NULL) != CL_SUCCESS) return 0;
     return bytes == sizeof(cl_uint) ? v.u : v.l;
 }
@@ -40,9 +44,13 @@ static void scan_platform(cl_platform_id platform, int p)
     snprintf(platform_name[p], sizeof platform_name[p], "%.63s", name);
     if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, id, &n) != CL_SUCCESS) return;
     for (cl_uint d = 0; d < n && d < MAX_DEVICES && n_places < MAX_DEVICES; d++) {
-        if (!DEVICE_UINT(id[d], CL_DEVICE_AVAILABLE) || !DEVICE_UINT(id[d], CL_DEVICE_COMPILER_AVAILABLE)) continue;
+        if (!DEVICE_UINT(id[d], CL_DEVICE_AVAILABLE) || !DEVICE_UINT(id[d], CL_DEVICE_COMPILER_AVAILABLE))
+            continue;
         places[n_places++] = (ivl_cl_place){
-            .platform = platform, .id = id[d], .p = p, .d = (int)d,
+            .platform = platform,
+            .id = id[d],
+            .p = p,
+            .d = (int)d,
             .gpu = DEVICE_LONG(id[d], CL_DEVICE_TYPE) & CL_DEVICE_TYPE_GPU,
             .pocl = !strcmp(name, "Portable Computing Language"),
         };
@@ -132,8 +140,10 @@ void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c)
     cl_device_id id = p->id;
     bool cpu = DEVICE_LONG(id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
     names(p, c);
-    if (cpu) snprintf(c->arch, sizeof c->arch, "%s", ivl_machine_arch());
-    else gpu_arch(id, c->arch, sizeof c->arch);
+    if (cpu)
+        snprintf(c->arch, sizeof c->arch, "%s", ivl_machine_arch());
+    else
+        gpu_arch(id, c->arch, sizeof c->arch);
     c->wave = cpu ? 1 : gpu_wave(id);
     c->max_group = max_group(id);
     c->units = (int)DEVICE_UINT(id, CL_DEVICE_MAX_COMPUTE_UNITS);

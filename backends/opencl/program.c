@@ -14,7 +14,11 @@ enum { MAX_INCLUDES = 16 };
 
 /* --- source ----------------------------------------------------------------------------------------- */
 
-typedef struct text { FILE *f; const ivl_embedded_file *seen[MAX_INCLUDES]; int n_seen; } text;
+typedef struct text {
+    FILE *f;
+    const ivl_embedded_file *seen[MAX_INCLUDES];
+    int n_seen;
+} text;
 
 /* The file's text with each #include "x" line replaced by x's text, once each. */
 static ivl_status append(text *t, const char *name, const char *from)
@@ -51,8 +55,10 @@ static ivl_status assemble(const char *file, char **source_p)
     ivl_status s = append(&t, name, "an implementation");
     bool bad = ferror(t.f);
     if (fclose(t.f) || bad) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) *source_p = source;
-    else free(source);
+    if (s == IVL_OK)
+        *source_p = source;
+    else
+        free(source);
     return s;
 }
 
@@ -60,7 +66,9 @@ static void program_key(ivl_cl_device *d, const char *source, const char *option
 {
     char flags[8192];
     ivl_machine_flags(flags, sizeof flags);
-    const char *part[] = { "libivl opencl 1", source, options, d->base.caps.name, d->base.caps.driver, flags };
+    const char *part[] = {
+        "libivl opencl 1", source, options, d->base.caps.name, d->base.caps.driver, flags
+    };
     ivl_sha256 h;
     ivl_sha256_init(&h);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) ivl_sha256_add(&h, part[i], strlen(part[i]) + 1);
@@ -77,7 +85,8 @@ static cl_program from_binary(ivl_cl_device *d, const char *key, const char *opt
     unsigned char *data = ivl_cl_cache_load(key, &bytes);
     if (!data) return NULL;
     cl_int e, state;
-    cl_program p = clCreateProgramWithBinary(d->context, 1, &d->id, &bytes, (const unsigned char **)&data, &state, &e);
+    cl_program p =
+        clCreateProgramWithBinary(d->context, 1, &d->id, &bytes, (const unsigned char **)&data, &state, &e);
     free(data);
     if (e != CL_SUCCESS) return NULL;
     if (state == CL_SUCCESS && clBuildProgram(p, 1, &d->id, options, NULL, NULL) == CL_SUCCESS) return p;
@@ -88,7 +97,8 @@ static cl_program from_binary(ivl_cl_device *d, const char *key, const char *opt
 static void save_binary(cl_program p, const char *key)
 {
     size_t bytes = 0;
-    if (clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS || !bytes) return;
+    if (clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS || !bytes)
+        return;
     unsigned char *data = malloc(bytes);
     if (data && clGetProgramInfo(p, CL_PROGRAM_BINARIES, sizeof data, &data, NULL) == CL_SUCCESS)
         ivl_cl_cache_save(key, data, bytes);
@@ -123,15 +133,16 @@ static ivl_status from_source(ivl_cl_device *d, const char *source, const char *
         char log[640];
         build_log(d, p, log, sizeof log);
         clReleaseProgram(p);
-        return ivl_fail(IVL_EDEVICE, __FILE__, __LINE__, "%s does not compile (%s) with %s:\n%s", what, ivl_cl_error(e),
-                        options, log);
+        return ivl_fail(IVL_EDEVICE, __FILE__, __LINE__, "%s does not compile (%s) with %s:\n%s", what,
+                        ivl_cl_error(e), options, log);
     }
     *p_p = p;
     return IVL_OK;
 }
 
 /* The program of this source and options, compiled at most once per device. Called with the lock held. */
-static ivl_status get_program(ivl_cl_device *d, const char *source, const char *options, const char *what, cl_program *p_p)
+static ivl_status get_program(ivl_cl_device *d, const char *source, const char *options, const char *what,
+                              cl_program *p_p)
 {
     char key[65];
     program_key(d, source, options, key);
@@ -159,14 +170,16 @@ static ivl_status get_program(ivl_cl_device *d, const char *source, const char *
 
 /* --- kernels ---------------------------------------------------------------------------------------- */
 
-static ivl_status make_kernel(ivl_cl_device *d, cl_program program, const char *entry, const char *what, ivl_kernel **k_p)
+static ivl_status make_kernel(ivl_cl_device *d, cl_program program, const char *entry, const char *what,
+                              ivl_kernel **k_p)
 {
     ivl_kernel *k = calloc(1, sizeof *k);
     IVL_CHECK(k, IVL_ENOMEM, "out of memory");
     cl_int e;
     snprintf(k->name, sizeof k->name, "%s", what);
     k->k = clCreateKernel(program, entry, &e);
-    if (e == CL_SUCCESS && (e = clGetKernelInfo(k->k, CL_KERNEL_NUM_ARGS, sizeof k->n_args, &k->n_args, NULL)) != CL_SUCCESS)
+    if (e == CL_SUCCESS &&
+        (e = clGetKernelInfo(k->k, CL_KERNEL_NUM_ARGS, sizeof k->n_args, &k->n_args, NULL)) != CL_SUCCESS)
         clReleaseKernel(k->k);
     if (e != CL_SUCCESS) {
         free(k);
@@ -178,7 +191,8 @@ static ivl_status make_kernel(ivl_cl_device *d, cl_program program, const char *
 }
 
 /* One cl_kernel per call: setting arguments is not thread-safe, so plans never share one. */
-ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines, ivl_kernel **k_p)
+ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines,
+                        ivl_kernel **k_p)
 {
     ivl_cl_device *d = ivl_cl_of(dev);
     char options[640], what[96], *source = NULL;
