@@ -49,16 +49,26 @@ static ivl_status place(ivl_tensor *t, int64_t gap, ivl_case_memory *m)
     return IVL_OK;
 }
 
-/* Writes values, or drawn ones. */
-static void fill(const ivl_tensor *t, const ivl_case_tensor *d, const char *name, uint32_t tensor, const double *values)
+void ivl_case_fill(const ivl_tensor *t, const ivl_draw *d, const char *name, uint32_t which)
 {
     ivl_rng r = ivl_rng_make(1, name);
     int64_t rows = ivl_rows(t), cols = ivl_cols(t);
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) {
-            int64_t e = i * cols + j;
-            ivl_store(t->buf.host, t->dtype, t->off + i * t->pitch + j, values ? values[e] : draw(&d->draw, r, tensor, e));
-        }
+        for (int64_t j = 0; j < cols; j++)
+            ivl_store(t->buf.host, t->dtype, t->off + i * t->pitch + j, draw(d, r, which, i * cols + j));
+}
+
+/* Writes values, or drawn ones. */
+static void fill(const ivl_tensor *t, const ivl_case_tensor *d, const char *name, uint32_t which, const double *values)
+{
+    if (!values) {
+        ivl_case_fill(t, &d->draw, name, which);
+        return;
+    }
+    int64_t rows = ivl_rows(t), cols = ivl_cols(t);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++)
+            ivl_store(t->buf.host, t->dtype, t->off + i * t->pitch + j, values[i * cols + j]);
 }
 
 static ivl_status make_inputs(const ivl_case *c, ivl_dtype t, double *const *values, ivl_case_node *cn)
