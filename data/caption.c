@@ -115,7 +115,7 @@ static ivl_status pack(const words *w, const char *key, ivl_record *rec)
     IVL_CHECK(m, IVL_ENOMEM, "out of memory for captions");
     char *text = m + table;
     if (w->n) memcpy(text, w->text, w->n);
-    rec->memory = m, rec->key = key;
+    rec->memory = m, rec->memory_bytes = table + w->n + 1, rec->key = key;
     rec->caption = (ivl_caption *)(void *)m, rec->n_captions = w->n_cap;
     rec->group = w->group < 0 ? NULL : text + w->group;
     for (int i = 0; i < w->n_cap; i++)

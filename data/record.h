@@ -20,13 +20,14 @@ typedef struct ivl_dataset ivl_dataset;
 typedef struct ivl_caption { const char *text, *lang; } ivl_caption; /* lang: NULL if it is not told */
 
 typedef struct ivl_record {
-    const char  *key;
+    const char  *key;         /* the data set's */
     const char  *group;       /* records of one group show the same thing ("concept"); NULL: none told */
     uint8_t     *image;       /* encoded: image[image_bytes] */
     size_t       image_bytes;
     ivl_caption *caption;     /* caption[n_captions] */
     int          n_captions;
-    void        *memory;      /* of all but image */
+    void        *memory;      /* of all but key and image */
+    size_t       memory_bytes;
 } ivl_record;
 
 /* Builds the index; pictures are not looked at. Fails if a source cannot be read or nothing is found. */

@@ -103,7 +103,7 @@ ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint
 
 int ivl_transform_min_side(const ivl_transform *t)
 {
-    if (t->fit != IVL_FIT_RANDOM) return t->size;
+    if (t->fit != IVL_FIT_RANDOM) return 0;
     double lo, hi;
     scale_of(t, &lo, &hi);
     double side = t->size * sqrt(4.0 / 3 / (lo > 0.01 ? lo : 0.01));

@@ -39,7 +39,8 @@ ivl_crop ivl_crop_draw(const ivl_transform *t, int width, int height, uint64_t s
 ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint64_t seed, uint64_t step,
                                uint32_t row, uint8_t *dst);
 
-/* The least short side a decoded picture needs, so that a scaled JPEG still gives S real pixels. */
+/* The least short side a decoded picture needs, so that a random crop of a scaled JPEG still has S real pixels; 0 for
+ * the other fits, which are exact: they want the picture at full size. */
 int ivl_transform_min_side(const ivl_transform *t);
 
 #endif

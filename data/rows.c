@@ -1,0 +1,118 @@
+#include "data/rows.h"
+#include "data/sample.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool tag_in(const char *list, const char *tag)
+{
+    size_t n = strlen(tag);
+    for (const char *p = list; p; p = strchr(p, ',')) {
+        p += *p == ',';
+        if (!strncmp(p, tag, n) && (!p[n] || p[n] == ',')) return true;
+    }
+    return false;
+}
+
+static bool wanted(const ivl_loader_config *cfg, const ivl_caption *c)
+{
+    if (cfg->langs && !(c->lang && tag_in(cfg->langs, c->lang))) return false;
+    return !(cfg->without && c->lang && tag_in(cfg->without, c->lang));
+}
+
+/* One of the wanted captions, by the row's own random number; -1: there is none. */
+static int choose(const ivl_loader_config *cfg, const ivl_record *rec, int64_t step, uint32_t row)
+{
+    int n = 0;
+    for (int i = 0; i < rec->n_captions; i++) n += wanted(cfg, &rec->caption[i]);
+    if (!n) return -1;
+    int pick = (int)ivl_rng_below(ivl_rng_make(cfg->seed, "caption"), row, 0, (uint64_t)step, (uint64_t)n);
+    for (int i = 0;; i++)
+        if (wanted(cfg, &rec->caption[i]) && pick-- == 0) return i;
+}
+
+static ivl_status tokens(const ivl_loader_config *cfg, const char *text, int32_t *ids, int32_t *len_p)
+{
+    const char *prefix = cfg->prefix ? cfg->prefix : "summarize:";
+    if (!cfg->clean_words) return ivl_text_encode(cfg->tok, prefix, text, cfg->text_len, ids, len_p);
+    char *clean = NULL;
+    IVL_TRY(ivl_text_clean(text, cfg->clean_words, &clean));
+    ivl_status s = ivl_text_encode(cfg->tok, prefix, clean, cfg->text_len, ids, len_p);
+    free(clean);
+    return s;
+}
+
+typedef struct place { uint8_t *pixels; int32_t *ids, *len, *caption; int64_t *record; } place;
+
+static place place_of(const ivl_row_job *j, void *slot, int size, int row)
+{
+    char *p = slot;
+    const ivl_slot_layout *l = j->layout;
+    return (place){ (uint8_t *)p + l->pixels + (size_t)row * (size_t)size * (size_t)size * 3,
+                    (int32_t *)(void *)(p + l->ids) + (size_t)row * (size_t)j->cfg->text_len,
+                    (int32_t *)(void *)(p + l->len) + row, (int32_t *)(void *)(p + l->caption) + row,
+                    (int64_t *)(void *)(p + l->record) + row };
+}
+
+static void make_empty(const ivl_row_job *j, const place *to, int size)
+{
+    memset(to->pixels, 0, (size_t)size * (size_t)size * 3);
+    if (j->cfg->text_len) memset(to->ids, 0, (size_t)j->cfg->text_len * sizeof *to->ids);
+    *to->len = 0, *to->caption = -1, *to->record = -1;
+}
+
+static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, uint32_t row, int size, const place *to)
+{
+    const ivl_loader_config *cfg = j->cfg;
+    ivl_cached *e = NULL;
+    bool kept = false;
+    char where[1024];
+    ivl_transform t = cfg->transform;
+    t.size = size;
+    IVL_TRY(ivl_cache_get(j->cache, j->ds, record, j->min_side, &e, &kept));
+    int caption = choose(cfg, &e->rec, step, row);
+    ivl_status s = IVL_OK;
+    if (cfg->tok && caption < 0)
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: it has no caption%s",
+                     ivl_dataset_where(j->ds, record, where, sizeof where),
+                     e->rec.n_captions ? " in a wanted language" : "");
+    if (s == IVL_OK && cfg->tok) s = tokens(cfg, e->rec.caption[caption].text, to->ids, to->len);
+    if (s == IVL_OK) s = ivl_transform_apply(&t, &e->image, cfg->seed, (uint64_t)step, row, to->pixels);
+    *to->record = record, *to->caption = caption;
+    if (!kept) ivl_cached_destroy(e);
+    return s;
+}
+
+static void remember(ivl_row_result *r)
+{
+    if (!r->skipped++) {
+        strncpy(r->trouble, ivl_last_error(), sizeof r->trouble - 1);
+        r->trouble[sizeof r->trouble - 1] = 0;
+    }
+}
+
+ivl_status ivl_row_fill(const ivl_row_job *j, int64_t step, int row, void *slot, ivl_row_result *r)
+{
+    const ivl_loader_config *cfg = j->cfg;
+    const ivl_segment *seg = ivl_loader_segment(cfg, step);
+    int world = cfg->world ? cfg->world : 1, rows = seg->batch / world;
+    uint32_t global = (uint32_t)(cfg->rank * rows + row);
+    int64_t position = ivl_loader_position(cfg, step) + global;
+    ivl_sampler sampler = { cfg->seed, j->n, cfg->shuffle_block };
+    place to = place_of(j, slot, seg->size, row);
+    make_empty(j, &to, seg->size);
+    if (cfg->in_order && position >= j->n) return IVL_OK;
+    int64_t i = cfg->in_order ? position : ivl_sample(&sampler, position);
+    ivl_rng again = ivl_rng_make(cfg->seed, "replace");
+    for (uint32_t tries = 0;; tries++) {
+        ivl_status s = fill_from(j, cfg->subset ? cfg->subset[i] : i, step, global, seg->size, &to);
+        r->valid = s == IVL_OK;
+        if (s == IVL_OK || s == IVL_ENOMEM || cfg->bad == IVL_BAD_FAIL) return s;
+        remember(r);
+        make_empty(j, &to, seg->size);
+        if (cfg->in_order) return IVL_OK;
+        IVL_CHECK(tries + 1 < IVL_MAX_REPLACE, s, "%d bad records in a row, so the data may not be what was meant; "
+                  "the first: %s", IVL_MAX_REPLACE, r->trouble);
+        i = (int64_t)ivl_rng_below(again, global, tries, (uint64_t)step, (uint64_t)j->n);
+    }
+}
