@@ -54,6 +54,9 @@ double ivl_load(const void *p, ivl_dtype t, int64_t i)
     }
 }
 
+/* Whole numbers saturate; NaN becomes 0. */
+static double limit(double v, double lo, double hi) { return v != v ? 0 : v < lo ? lo : v > hi ? hi : v; }
+
 void ivl_store(void *p, ivl_dtype t, int64_t i, double v)
 {
     switch (t) {
@@ -61,8 +64,8 @@ void ivl_store(void *p, ivl_dtype t, int64_t i, double v)
     case IVL_BF16: ((uint16_t *)p)[i] = ivl_f32_to_bf16((float)v); break;
     case IVL_F16: ((uint16_t *)p)[i] = ivl_f32_to_f16((float)v); break;
     case IVL_F64: ((double *)p)[i] = v; break;
-    case IVL_I32: ((int32_t *)p)[i] = (int32_t)v; break;
-    case IVL_U8: ((uint8_t *)p)[i] = (uint8_t)v; break;
+    case IVL_I32: ((int32_t *)p)[i] = (int32_t)limit(v, INT32_MIN, INT32_MAX); break;
+    case IVL_U8: ((uint8_t *)p)[i] = (uint8_t)limit(v, 0, 255); break;
     default: break;
     }
 }
@@ -70,10 +73,23 @@ void ivl_store(void *p, ivl_dtype t, int64_t i, double v)
 void ivl_convert(void *dst, ivl_dtype to, const void *src, ivl_dtype from, int64_t n)
 {
     if (to == from) {
-        memcpy(dst, src, ivl_dtype_bytes(to, n));
+        if (n) memcpy(dst, src, ivl_dtype_bytes(to, n));
         return;
     }
-    for (int64_t i = 0; i < n; i++) ivl_store(dst, to, i, ivl_load(src, from, i));
+    const uint16_t *h = src;
+    const float *f = src;
+    float *df = dst;
+    uint16_t *dh = dst;
+    if (from == IVL_BF16 && to == IVL_F32)
+        for (int64_t i = 0; i < n; i++) df[i] = ivl_bf16_to_f32(h[i]);
+    else if (from == IVL_F16 && to == IVL_F32)
+        for (int64_t i = 0; i < n; i++) df[i] = ivl_f16_to_f32(h[i]);
+    else if (from == IVL_F32 && to == IVL_BF16)
+        for (int64_t i = 0; i < n; i++) dh[i] = ivl_f32_to_bf16(f[i]);
+    else if (from == IVL_F32 && to == IVL_F16)
+        for (int64_t i = 0; i < n; i++) dh[i] = ivl_f32_to_f16(f[i]);
+    else
+        for (int64_t i = 0; i < n; i++) ivl_store(dst, to, i, ivl_load(src, from, i));
 }
 
 static const struct { const char *name, *alias; int block, bytes; } types[] = {
