@@ -33,7 +33,7 @@ void ivl_cached_destroy(ivl_cached *e)
 {
     if (!e) return;
     ivl_image_free(&e->image);
-    ivl_record_free(&e->rec);
+    ivl_sample_free(&e->rec);
     free(e);
 }
 

@@ -108,7 +108,7 @@ static ivl_status add_told(words *w, const ivl_dataset *ds, const ivl_item *item
 }
 
 /* Captions first, then the text they point into. */
-static ivl_status pack(const words *w, const char *key, ivl_record *rec)
+static ivl_status pack(const words *w, const char *key, ivl_sample *rec)
 {
     size_t table = (size_t)w->n_cap * sizeof *rec->caption;
     char *m = malloc(table + w->n + 1);
@@ -124,7 +124,7 @@ static ivl_status pack(const words *w, const char *key, ivl_record *rec)
 }
 
 ivl_status ivl_record_build(const ivl_dataset *ds, const ivl_item *item, const char *where, const char *text,
-                            const char *json, size_t json_n, ivl_record *rec)
+                            const char *json, size_t json_n, ivl_sample *rec)
 {
     words w = { .group = -1 };
     ivl_status s = json ? read_json(&w, where, json, json_n) : IVL_OK;
@@ -135,9 +135,9 @@ ivl_status ivl_record_build(const ivl_dataset *ds, const ivl_item *item, const c
     return s;
 }
 
-void ivl_record_free(ivl_record *rec)
+void ivl_sample_free(ivl_sample *rec)
 {
     if (!rec) return;
     free(rec->image), free(rec->memory);
-    *rec = (ivl_record){ 0 };
+    *rec = (ivl_sample){ 0 };
 }

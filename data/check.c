@@ -4,13 +4,13 @@
 
 static ivl_status try_record(const ivl_dataset *ds, int64_t i)
 {
-    ivl_record rec = { 0 };
+    ivl_sample rec = { 0 };
     ivl_image im = { 0 };
     char where[4096];
     IVL_TRY(ivl_dataset_read(ds, i, &rec));
     ivl_status s = ivl_image_decode(rec.image, rec.image_bytes, ivl_dataset_where(ds, i, where, sizeof where), 0, &im);
     ivl_image_free(&im);
-    ivl_record_free(&rec);
+    ivl_sample_free(&rec);
     return s;
 }
 

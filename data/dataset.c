@@ -216,13 +216,13 @@ ivl_status ivl_dataset_part(const ivl_dataset *ds, const ivl_item *it, int part,
     return IVL_OK;
 }
 
-static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_record *rec_p)
+static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_sample *rec_p)
 {
     IVL_CHECK(i >= 0 && i < ds->n_items, IVL_EINVAL, "record %lld of %lld", (long long)i, (long long)ds->n_items);
     const ivl_item *it = &ds->item[i];
     char *part[IVL_PARTS] = { NULL }, where[4096];
     size_t n[IVL_PARTS] = { 0 };
-    ivl_record rec = { 0 };
+    ivl_sample rec = { 0 };
     ivl_status s = IVL_OK;
     ivl_dataset_where(ds, i, where, sizeof where);
     for (int p = image ? 0 : 1; s == IVL_OK && p < IVL_PARTS; p++)
@@ -239,8 +239,8 @@ static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_
     return IVL_OK;
 }
 
-ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_record *rec_p) { return read_record(ds, i, true, rec_p); }
-ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_record *rec_p)
+ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p) { return read_record(ds, i, true, rec_p); }
+ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
 {
     return read_record(ds, i, false, rec_p);
 }

@@ -19,7 +19,7 @@ typedef struct ivl_dataset ivl_dataset;
 
 typedef struct ivl_caption { const char *text, *lang; } ivl_caption; /* lang: NULL if it is not told */
 
-typedef struct ivl_record {
+typedef struct ivl_sample {
     const char  *key;         /* the data set's */
     const char  *group;       /* records of one group show the same thing ("concept"); NULL: none told */
     uint8_t     *image;       /* encoded: image[image_bytes] */
@@ -28,7 +28,7 @@ typedef struct ivl_record {
     int          n_captions;
     void        *memory;      /* of all but key and image */
     size_t       memory_bytes;
-} ivl_record;
+} ivl_sample;
 
 /* Builds the index; pictures are not looked at. Fails if a source cannot be read or nothing is found. */
 ivl_status ivl_dataset_open(const char *spec, ivl_dataset **ds_p);
@@ -41,9 +41,9 @@ int64_t     ivl_dataset_bad(const ivl_dataset *ds);
 const char *ivl_dataset_bad_text(const ivl_dataset *ds, int i);
 
 /* Record i; many threads may read at once. Errors name the shard and the key. _text leaves the picture out. */
-ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_record *rec_p);
-ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_record *rec_p);
-void       ivl_record_free(ivl_record *rec); /* accepts a zeroed one */
+ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
+ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
+void       ivl_sample_free(ivl_sample *rec); /* accepts a zeroed one */
 
 /* Key of record i; unique in a shard, not in a data set. In a folder: the path below it without the extension. */
 const char *ivl_dataset_key(const ivl_dataset *ds, int64_t i);

@@ -21,7 +21,7 @@ static bool wanted(const ivl_loader_config *cfg, const ivl_caption *c)
 }
 
 /* One of the wanted captions, by the row's own random number; -1: there is none. */
-static int choose(const ivl_loader_config *cfg, const ivl_record *rec, int64_t step, uint32_t row)
+static int choose(const ivl_loader_config *cfg, const ivl_sample *rec, int64_t step, uint32_t row)
 {
     int n = 0;
     for (int i = 0; i < rec->n_captions; i++) n += wanted(cfg, &rec->caption[i]);
@@ -102,7 +102,7 @@ ivl_status ivl_row_fill(const ivl_row_job *j, int64_t step, int row, void *slot,
     place to = place_of(j, slot, seg->size, row);
     make_empty(j, &to, seg->size);
     if (cfg->in_order && position >= j->n) return IVL_OK;
-    int64_t i = cfg->in_order ? position : ivl_sample(&sampler, position);
+    int64_t i = cfg->in_order ? position : ivl_sampler_at(&sampler, position);
     ivl_rng again = ivl_rng_make(cfg->seed, "replace");
     for (uint32_t tries = 0;; tries++) {
         ivl_status s = fill_from(j, cfg->subset ? cfg->subset[i] : i, step, global, seg->size, &to);

@@ -5,7 +5,7 @@
 #include "data/loader.h"
 
 /* A decoded record, kept or not. */
-typedef struct ivl_cached { ivl_image image; ivl_record rec; } ivl_cached;
+typedef struct ivl_cached { ivl_image image; ivl_sample rec; } ivl_cached;
 
 /* Pointers per record, filled once; nothing leaves before the end. */
 typedef struct ivl_cache ivl_cache;

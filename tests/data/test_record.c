@@ -81,16 +81,16 @@ static bool has_note(const ivl_dataset *ds, const char *a, const char *b)
     return false;
 }
 
-static ivl_record read_one(const ivl_dataset *ds, int64_t i)
+static ivl_sample read_one(const ivl_dataset *ds, int64_t i)
 {
-    ivl_record r = { 0 };
+    ivl_sample r = { 0 };
     ck_assert_msg(ivl_dataset_read(ds, i, &r) == IVL_OK, "%s", ivl_last_error());
     return r;
 }
 
 static void expect(const ivl_dataset *ds, int64_t i, const char *key, const char *captions, const char *group)
 {
-    ivl_record r = read_one(ds, i);
+    ivl_sample r = read_one(ds, i);
     char got[512] = "";
     for (int k = 0; k < r.n_captions; k++)
         snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s%s%s", k ? "|" : "", r.caption[k].lang ? r.caption[k].lang : "",
@@ -101,7 +101,7 @@ static void expect(const ivl_dataset *ds, int64_t i, const char *key, const char
     ck_assert_str_eq(r.group ? r.group : "", group ? group : "");
     ck_assert_ptr_nonnull(r.image);
     ck_assert(r.image_bytes == png_n || r.image_bytes == jpg_n);
-    ivl_record_free(&r);
+    ivl_sample_free(&r);
 }
 
 static void honest_shard(const char *name)
@@ -134,10 +134,10 @@ START_TEST(shard)
     expect(ds, 3, "bare", "", NULL);
     ck_assert_int_eq(ivl_dataset_bad(ds), 2);
     ck_assert(has_note(ds, "s.tar: lonely", "no picture") && has_note(ds, "s.tar: modern", ".webp"));
-    ivl_record r = { 0 };
+    ivl_sample r = { 0 };
     ck_assert_int_eq(ivl_dataset_read_text(ds, 0, &r), IVL_OK);
     ck_assert(!r.image && r.n_captions == 1);
-    ivl_record_free(&r);
+    ivl_sample_free(&r);
     ck_assert_int_eq(ivl_dataset_read(ds, 4, &r), IVL_EINVAL);
     ivl_dataset_close(ds);
 }
@@ -200,7 +200,7 @@ START_TEST(hostile_members)
     ck_assert(has_note(ds, "link.png", "links") && has_note(ds, "hard.png", "links") && has_note(ds, "fifo.png", "regular"));
     ck_assert(has_note(ds, "bell", "control") && has_note(ds, "twice", "second"));
     ck_assert_str_eq(ivl_dataset_key(ds, 1), "caf\xef\xbf\xbd");
-    ivl_record r = { 0 };
+    ivl_sample r = { 0 };
     ck_assert_int_eq(ivl_dataset_read(ds, 2, &r), IVL_EFORMAT);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "h.tar: bad: its .json is damaged"));
     ck_assert_int_eq(ivl_dataset_read(ds, 3, &r), IVL_EFORMAT);
@@ -225,8 +225,8 @@ START_TEST(truncated)
         }
         ck_assert_int_le(ivl_dataset_count(ds), 4);
         for (int64_t i = 0; i < ivl_dataset_count(ds); i++) {
-            ivl_record r = read_one(ds, i);
-            ivl_record_free(&r);
+            ivl_sample r = read_one(ds, i);
+            ivl_sample_free(&r);
         }
         ivl_dataset_close(ds);
     }
@@ -357,7 +357,7 @@ START_TEST(lists)
     ck_assert_int_eq(ivl_dataset_count(ds), 3);
     expect(ds, 0, "p", "en=say \"hi\",\nnow|de=hallo", "greet");
     expect(ds, 1, "q", "no tag", NULL);
-    ivl_record r = { 0 };
+    ivl_sample r = { 0 };
     ck_assert_int_eq(ivl_dataset_read(ds, 2, &r), IVL_EIO);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "gone.jpg"));
     ck_assert(has_note(ds, "t.csv: line 8", "no path"));
