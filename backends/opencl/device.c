@@ -331,6 +331,7 @@ static ivl_status cl_open(int index, ivl_device **dev_p)
     d->base.backend = &ivl_backend_opencl;
     snprintf(d->base.spec, sizeof d->base.spec, "opencl:%d.%d", p[index].p, p[index].d);
     ivl_cl_caps(&p[index], &d->base.caps);
+    ivl_cl_options(&p[index], d->options, sizeof d->options);
     ivl_status s = open_place(&p[index], d);
     if (s != IVL_OK) {
         cl_close(&d->base);

@@ -35,7 +35,7 @@ typedef struct ivl_cl_device {
     cl_context context;
     cl_command_queue queue; /* for mapping only */
     bool in_place;          /* buffers over host memory are that memory, checked at open */
-    char options[96];       /* build options of every kernel */
+    char options[128];      /* build options of every kernel */
     pthread_mutex_t lock;   /* of the two lists */
     ivl_cl_program *programs;
     ivl_kernel *kernels;
@@ -47,6 +47,8 @@ static inline ivl_cl_device *ivl_cl_of(ivl_device *d) { return (ivl_cl_device *)
 int ivl_cl_places(const ivl_cl_place **places_p);
 /* Fills the caps that the driver knows. */
 void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c);
+/* Build options of every kernel on this device. */
+void ivl_cl_options(const ivl_cl_place *p, char *options, size_t n);
 
 /* program.c */
 ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines,

@@ -159,3 +159,21 @@ void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c)
     if (cpu || DEVICE_UINT(id, CL_DEVICE_HOST_UNIFIED_MEMORY)) c->features |= IVL_CAP_HOST_MEMORY;
     if (c->features & IVL_CAP_HOST_MEMORY) c->mem_bytes = ivl_machine_memory();
 }
+
+/* What drivers need beyond the standard options. */
+static const struct {
+    const char *platform, *options;
+} quirks[] = {
+    /* 21.10: optimised code uses llvm.usub.sat, which it cannot run ("Undefined external function") */
+    { "Oclgrind", " -cl-opt-disable" },
+};
+
+void ivl_cl_options(const ivl_cl_place *p, char *options, size_t n)
+{
+    bool exact = DEVICE_LONG(p->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    const char *quirk = "";
+    for (size_t i = 0; i < sizeof quirks / sizeof *quirks; i++)
+        if (!strcmp(platform_name[p->p], quirks[i].platform)) quirk = quirks[i].options;
+    snprintf(options, n, "-cl-std=CL1.2%s%s",
+             p->gpu && exact ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", quirk);
+}

@@ -183,7 +183,7 @@ static ivl_status make_kernel(ivl_cl_device *d, cl_program program, const char *
         clReleaseKernel(k->k);
     if (e != CL_SUCCESS) {
         free(k);
-        return ivl_cl_fail(e, "%s: no such kernel", what);
+        return ivl_cl_fail(e, "%s: cannot make this kernel", what);
     }
     k->next = d->kernels, d->kernels = k;
     *k_p = k;
@@ -197,7 +197,7 @@ ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, co
     ivl_cl_device *d = ivl_cl_of(dev);
     char options[640], what[96], *source = NULL;
     snprintf(what, sizeof what, "%s.cl: %s", file, entry);
-    int n = snprintf(options, sizeof options, "-cl-std=CL1.2%s %s", d->options, defines ? defines : "");
+    int n = snprintf(options, sizeof options, "%s %s", d->options, defines ? defines : "");
     IVL_CHECK(n < (int)sizeof options, IVL_EINVAL, "%s: defines are too long: %s", what, defines);
     IVL_TRY(assemble(file, &source));
     pthread_mutex_lock(&d->lock);
