@@ -14,7 +14,9 @@
 
 const char *ivl_note_name(ivl_note_kind kind)
 {
-    static const char *const name[] = { "missing", "wrong shape", "extra", "unused", "resized", "not finite" };
+    static const char *const name[] = {
+        "missing", "wrong shape", "extra", "unused", "resized", "not finite"
+    };
     return name[kind];
 }
 
@@ -53,8 +55,8 @@ static ivl_status refuse(const char *dir, const ivl_load_report *r, ivl_note_kin
     int shown = 0, n = ivl_load_count(r, kind);
     for (int i = 0; i < r->n && shown < 4; i++)
         if (r->note[i].kind == kind)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.80s%s%.50s", shown++ ? ", " : "", r->note[i].name,
-                                   *r->note[i].detail ? " " : "", r->note[i].detail);
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.80s%s%.50s", shown++ ? ", " : "",
+                                   r->note[i].name, *r->note[i].detail ? " " : "", r->note[i].detail);
     if (n > shown) snprintf(text + at, sizeof text - at, " and %d more", n - shown);
     return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s: %s%s", dir, ivl_note_name(kind), text, advice);
 }
@@ -81,7 +83,8 @@ static bool is_positions(const ivl_param *q) { return ends_with(q->name, "embedd
 /* Side of the grid of [1,1+g*g,C]; 0 if t is nothing like that. */
 static int grid_of(const ivl_param *q, const ivl_st_tensor *t)
 {
-    if (!is_positions(q) || t->rank != 3 || t->dim[0] != 1 || t->dim[2] != q->dim[2] || t->dim[1] < 2) return 0;
+    if (!is_positions(q) || t->rank != 3 || t->dim[0] != 1 || t->dim[2] != q->dim[2] || t->dim[1] < 2)
+        return 0;
     int64_t g = (int64_t)(sqrt((double)(t->dim[1] - 1)) + 0.5);
     return g < 4096 && g * g == t->dim[1] - 1 ? (int)g : 0;
 }
@@ -100,7 +103,8 @@ static bool same_shape(const ivl_param *q, const ivl_st_tensor *t)
     return q->rank == t->rank && !memcmp(q->dim, t->dim, (size_t)q->rank * sizeof *q->dim);
 }
 
-static ivl_status compare_shape(const ivl_param *q, const ivl_st_tensor *t, const ivl_load_options *o, ivl_load_report *r)
+static ivl_status compare_shape(const ivl_param *q, const ivl_st_tensor *t, const ivl_load_options *o,
+                                ivl_load_report *r)
 {
     char a[120], b[120], detail[280];
     if (same_shape(q, t)) return IVL_OK;
@@ -131,7 +135,8 @@ static ivl_status judge(const char *dir, const ivl_load_options *o, const ivl_lo
 {
     if (ivl_load_count(r, IVL_NOTE_MISSING))
         return refuse(dir, r, IVL_NOTE_MISSING, "; is this an InternVL checkpoint in its Hugging Face form?");
-    if (ivl_load_count(r, IVL_NOTE_SHAPE)) return refuse(dir, r, IVL_NOTE_SHAPE, "; does config.json belong to it?");
+    if (ivl_load_count(r, IVL_NOTE_SHAPE))
+        return refuse(dir, r, IVL_NOTE_SHAPE, "; does config.json belong to it?");
     if (o->strict && ivl_load_count(r, IVL_NOTE_EXTRA)) return refuse(dir, r, IVL_NOTE_EXTRA, "");
     return IVL_OK;
 }
@@ -146,7 +151,8 @@ static int64_t count_bad(const float *x, int64_t n)
 }
 
 /* One tensor, piece by piece, through f32 (f64 for f64): exact for every storage type. */
-static ivl_status load_tensor(const ivl_param *q, const ivl_st_tensor *t, ivl_stream *s, void *stage, int64_t *bad_p)
+static ivl_status load_tensor(const ivl_param *q, const ivl_st_tensor *t, ivl_stream *s, void *stage,
+                              int64_t *bad_p)
 {
     ivl_dtype via = t->type == IVL_ST_F64 ? IVL_F64 : IVL_F32;
     for (int64_t k, at = 0; at < t->elements; at += k) {
@@ -181,7 +187,8 @@ static ivl_status load_resized(const ivl_param *q, const ivl_st_tensor *t, ivl_s
     return st;
 }
 
-static ivl_status load_all(const ivl_st *f, const ivl_params *p, ivl_stream *s, void *stage, ivl_load_report *r)
+static ivl_status load_all(const ivl_st *f, const ivl_params *p, ivl_stream *s, void *stage,
+                           ivl_load_report *r)
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
@@ -217,7 +224,8 @@ ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream 
     if (st == IVL_OK && !(stage = malloc(PIECE * sizeof(double))))
         st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK) st = load_all(f, p, s, stage, &r);
-    if (st == IVL_OK && o->check_nan && ivl_load_count(&r, IVL_NOTE_NAN)) st = refuse(dir, &r, IVL_NOTE_NAN, "");
+    if (st == IVL_OK && o->check_nan && ivl_load_count(&r, IVL_NOTE_NAN))
+        st = refuse(dir, &r, IVL_NOTE_NAN, "");
     free(stage);
     ivl_st_close(f);
     if (r.n && st != IVL_ENOMEM) qsort(r.note, (size_t)r.n, sizeof *r.note, by_name);
@@ -262,8 +270,9 @@ static ivl_status save_weights(const char *dir, const ivl_params *p, ivl_stream 
     for (int i = 0; i < p->n && st == IVL_OK; i++) {
         const ivl_param *q = &p->param[i];
         from[i] = (source){ q, s, o->dtype };
-        item[i] = (ivl_st_item){ .name = q->name, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill,
-                                 .ctx = &from[i] };
+        item[i] = (ivl_st_item){
+            .name = q->name, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill, .ctx = &from[i]
+        };
         memcpy(item[i].dim, q->dim, sizeof q->dim);
     }
     if (st == IVL_OK) st = ivl_st_save_dir(dir, item, p->n, o->shard_bytes, meta, 1);

@@ -35,10 +35,11 @@ typedef struct ivl_load_options {
     bool resize_positions;  /* of another grid: resize (bicubic) instead of refusing */
 } ivl_load_options;
 
-/* Fills allocated parameters from the safetensors of DIR, converting to the compute type. *report_p (may be NULL) is
- * set whenever the files could be opened, also on failure, and is freed by the caller. Missing, mis-shaped and, by
- * option, extra and non-finite tensors are IVL_EFORMAT with the first few names in the message; nothing is written to
- * the parameters if names or shapes are wrong. Ignored without a note: rotary_emb.inv_freq, which old files carry. */
+/* Fills allocated parameters from the safetensors of DIR, converting to the compute type. *report_p (may be
+ * NULL) is set whenever the files could be opened, also on failure, and is freed by the caller. Missing,
+ * mis-shaped and, by option, extra and non-finite tensors are IVL_EFORMAT with the first few names in the
+ * message; nothing is written to the parameters if names or shapes are wrong. Ignored without a note:
+ * rotary_emb.inv_freq, which old files carry. */
 ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
                                ivl_load_report *report_p);
 
@@ -48,8 +49,8 @@ typedef struct ivl_save_options {
     const char *tokenizer;   /* tokenizer.model to copy beside it; NULL: none */
 } ivl_save_options;
 
-/* Writes DIR (made if need be); weights come from the master copy where there is one. Each file is complete on the disk
- * before it replaces an older one. */
+/* Writes DIR (made if need be); weights come from the master copy where there is one. Each file is complete
+ * on the disk before it replaces an older one. */
 ivl_status ivl_checkpoint_save(const char *dir, const ivl_model_config *c, const ivl_params *p, ivl_stream *s,
                                const ivl_save_options *o);
 

@@ -70,22 +70,23 @@ static const field model_fields[] = {
 static int    *as_int(const field *f, const void *c) { return (int *)((char *)(uintptr_t)c + f->off); }
 static double *as_real(const field *f, const void *c) { return (double *)((char *)(uintptr_t)c + f->off); }
 static bool   *as_bool(const field *f, const void *c) { return (bool *)((char *)(uintptr_t)c + f->off); }
-static ivl_norm *as_norm(const field *f, const void *c) { return (ivl_norm *)((char *)(uintptr_t)c + f->off); }
+static ivl_norm *as_norm(const field *f, const void *c) { return (void *)((uintptr_t)c + f->off); }
 
 static const char *const norm_name[] = { "rms_norm", "layer_norm" };
 
 ivl_text_config ivl_text_config_default(void)
 {
-    return (ivl_text_config){ .vocab = 32000, .width = 4096, .mlp = 11008, .layers = 32, .heads = 32, .kv_heads = 32,
-                              .max_positions = 2048, .eps = 1e-6, .rope_theta = 10000, .bos = 1, .eos = 2, .pad = 0,
-                              .cross_every = 2 };
+    return (ivl_text_config){
+        .vocab = 32000, .width = 4096, .mlp = 11008, .layers = 32, .heads = 32, .kv_heads = 32,
+        .max_positions = 2048, .eps = 1e-6, .rope_theta = 10000, .bos = 1, .eos = 2, .pad = 0, .cross_every = 2
+    };
 }
 
 ivl_model_config ivl_config_default(void)
 {
     ivl_model_config c = {
-        .vit = { .width = 3200, .mlp = 12800, .layers = 48, .heads = 25, .channels = 3, .patch = 14, .image_size = 224,
-                 .qk_norm = true, .eps = 1e-6, .layer_scale = 0.1, .init_std = 0.02 },
+        .vit = { .width = 3200, .mlp = 12800, .layers = 48, .heads = 25, .channels = 3, .patch = 14,
+                 .image_size = 224, .qk_norm = true, .eps = 1e-6, .layer_scale = 0.1, .init_std = 0.02 },
         .text = ivl_text_config_default(), .embed_dim = 768, .pool_heads = 16,
     };
     c.text.queries = 96;
@@ -106,30 +107,37 @@ static ivl_status check_ranges(const field *f, int n, const void *c, const char 
     for (; n--; f++) {
         if (f->kind != INT && f->kind != REAL) continue;
         double v = f->kind == INT ? *as_int(f, c) : *as_real(f, c);
-        IVL_CHECK(v >= f->lo && v <= f->hi, IVL_EFORMAT, "%s: %s%s = %.15g must be from %.15g to %.15g", name, prefix,
-                  f->key, v, f->lo, f->hi);
+        IVL_CHECK(v >= f->lo && v <= f->hi, IVL_EFORMAT, "%s: %s%s = %.15g must be from %.15g to %.15g", name,
+                  prefix, f->key, v, f->lo, f->hi);
     }
     return IVL_OK;
 }
 
-static ivl_status divides(int heads, int width, const char *heads_key, const char *width_key, const char *name)
+static ivl_status divides(int heads, int width, const char *heads_key, const char *width_key,
+                          const char *name)
 {
-    IVL_CHECK(width % heads == 0, IVL_EFORMAT, "%s: %s = %d is no multiple of %s = %d", name, width_key, width, heads_key,
-              heads);
+    IVL_CHECK(width % heads == 0, IVL_EFORMAT, "%s: %s = %d is no multiple of %s = %d", name, width_key,
+              width, heads_key, heads);
     return IVL_OK;
 }
 
 static ivl_status check_text(const ivl_text_config *t, const char *name)
 {
-    IVL_TRY(divides(t->heads, t->width, "qllama_config.num_attention_heads", "qllama_config.hidden_size", name));
-    IVL_TRY(divides(t->kv_heads, t->heads, "qllama_config.num_key_value_heads", "qllama_config.num_attention_heads", name));
+    IVL_TRY(divides(t->heads, t->width, "qllama_config.num_attention_heads", "qllama_config.hidden_size",
+                    name));
+    IVL_TRY(divides(t->kv_heads, t->heads, "qllama_config.num_key_value_heads",
+                    "qllama_config.num_attention_heads", name));
     IVL_CHECK(t->width / t->heads % 2 == 0, IVL_EFORMAT,
-              "%s: rotary positions need an even head size: qllama_config.hidden_size %d / num_attention_heads %d = %d",
+              "%s: rotary positions need an even head size: qllama_config.hidden_size %d / "
+              "num_attention_heads %d = %d",
               name, t->width, t->heads, t->width / t->heads);
-    const struct { const char *key; int id; } token[] = { { "bos", t->bos }, { "eos", t->eos }, { "pad", t->pad } };
+    const struct { const char *key; int id; } token[] = {
+        { "bos", t->bos }, { "eos", t->eos }, { "pad", t->pad }
+    };
     for (int i = 0; i < COUNT(token); i++)
-        IVL_CHECK(token[i].id < t->vocab, IVL_EFORMAT, "%s: qllama_config.%s_token_id = %d is outside the vocabulary of %d",
-                  name, token[i].key, token[i].id, t->vocab);
+        IVL_CHECK(token[i].id < t->vocab, IVL_EFORMAT,
+                  "%s: qllama_config.%s_token_id = %d is outside the vocabulary of %d", name, token[i].key,
+                  token[i].id, t->vocab);
     return IVL_OK;
 }
 
@@ -138,7 +146,8 @@ static ivl_status check(const ivl_model_config *c, const char *name)
     IVL_TRY(check_ranges(vit_fields, COUNT(vit_fields), &c->vit, name, "vision_config."));
     IVL_TRY(check_ranges(text_fields, COUNT(text_fields), &c->text, name, "qllama_config."));
     IVL_TRY(check_ranges(model_fields, COUNT(model_fields), c, name, ""));
-    IVL_TRY(divides(c->vit.heads, c->vit.width, "vision_config.num_attention_heads", "vision_config.hidden_size", name));
+    IVL_TRY(divides(c->vit.heads, c->vit.width, "vision_config.num_attention_heads",
+                    "vision_config.hidden_size", name));
     IVL_TRY(check_text(&c->text, name));
     IVL_TRY(divides(c->pool_heads, c->vit.width, "attn_pool_num_heads", "vision_config.hidden_size", name));
     IVL_TRY(divides(c->pool_heads, c->text.width, "attn_pool_num_heads", "qllama_config.hidden_size", name));
@@ -160,8 +169,9 @@ static ivl_status read_norm(ivl_json_at at, const field *f, void *c)
             *as_norm(f, c) = (ivl_norm)i;
             return IVL_OK;
         }
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s%s = '%.40s' is unknown: use rms_norm or layer_norm", at.name,
-                    at.prefix, f->key, word);
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                    "%s: %s%s = '%.40s' is unknown: use rms_norm or layer_norm", at.name, at.prefix, f->key,
+                    word);
 }
 
 static ivl_status read_fields(ivl_json_at at, const field *f, int n, void *c)
@@ -179,8 +189,8 @@ static ivl_status check_word(ivl_json_at at, const char *key, const char *want)
 {
     const char *word = NULL;
     IVL_TRY(ivl_json_string(at, key, &word));
-    IVL_CHECK(!word || !strcmp(word, want), IVL_EUNSUPPORTED, "%s: %s%s is '%.40s'; only '%s' is supported", at.name,
-              at.prefix, key, word, want);
+    IVL_CHECK(!word || !strcmp(word, want), IVL_EUNSUPPORTED, "%s: %s%s is '%.40s'; only '%s' is supported",
+              at.name, at.prefix, key, word, want);
     return IVL_OK;
 }
 
@@ -199,7 +209,8 @@ static ivl_status read_bias(ivl_json_at at, ivl_text_config *t)
 ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_config *c_p)
 {
     ivl_model_config c = ivl_config_default();
-    ivl_json_at top = { name, "", root }, vit = { name, "vision_config.", NULL }, text = { name, "qllama_config.", NULL };
+    ivl_json_at top = { name, "", root }, vit = { name, "vision_config.", NULL },
+                text = { name, "qllama_config.", NULL };
     IVL_TRY(check_word(top, "model_type", "internvl"));
     IVL_TRY(ivl_json_object(top, "vision_config", &vit.object));
     IVL_TRY(ivl_json_object(top, "qllama_config", &text.object));
@@ -304,7 +315,9 @@ static char *dump(const json_t *root, const ivl_model_config *c)
         char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(digits < 17 ? digits : 17));
         ivl_model_config back = { 0 };
         if (!text || digits >= 17) return text;
-        if (ivl_config_parse(text, strlen(text), "config.json", &back) == IVL_OK && ivl_config_equal(&back, c)) return text;
+        if (ivl_config_parse(text, strlen(text), "config.json", &back) == IVL_OK &&
+            ivl_config_equal(&back, c))
+            return text;
         free(text);
     }
 }

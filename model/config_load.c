@@ -1,4 +1,4 @@
-/* Finds a configuration by what a user types: a folder, a file, or the name of one that is built in (conf/). */
+/* Finds a configuration by what a user types: a folder, a file, or the name of a built-in one (conf/). */
 #include "model/config.h"
 
 #include "model/json.h"
@@ -46,13 +46,15 @@ static ivl_status read_json(const char *what, size_t n, json_t **root_p)
         s = ivl_json_parse(f->text, f->bytes, f->name, root_p);
     else
         s = ivl_fail(IVL_EIO, __FILE__, __LINE__,
-                     "%s: no such model folder, .json file or built-in configuration (tiny, small, internvl_14b, sweep/1..16)",
+                     "%s: no such model folder, .json file or built-in configuration (tiny, small, "
+                     "internvl_14b, sweep/1..16)",
                      path);
     free(path), free(inside);
     return s;
 }
 
-/* Variant `number` (from 1) of { "base": CONFIG, "variants": [CONFIG...] }: base with the variant's keys on top. */
+/* Variant `number` (from 1) of { "base": CONFIG, "variants": [CONFIG...] }: base with the variant's keys on
+ * top. */
 static ivl_status pick_variant(json_t *root, const char *what, int number, ivl_model_config *c_p)
 {
     json_t *base = json_object_get(root, "base"), *list = json_object_get(root, "variants");
@@ -91,8 +93,8 @@ ivl_status ivl_config_load(const char *what, ivl_model_config *c_p)
     if (number)
         s = pick_variant(root, what, number, c_p);
     else if (json_object_get(root, "variants"))
-        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: a list of %zu variants: add a number, as in %s/1", what,
-                     json_array_size(json_object_get(root, "variants")), what);
+        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: a list of %zu variants: add a number, as in %s/1",
+                     what, json_array_size(json_object_get(root, "variants")), what);
     else
         s = ivl_config_from_json(root, what, c_p);
     json_decref(root);

@@ -30,8 +30,8 @@ ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p)
 
 static const char *type_name(const json_t *v)
 {
-    static const char *const name[] = { "an object", "an array", "a string", "an integer", "a real number", "true",
-                                        "false", "null" };
+    static const char *const name[] = { "an object",     "an array", "a string", "an integer",
+                                        "a real number", "true",     "false",    "null" };
     int t = (int)json_typeof(v);
     return t >= 0 && t < 8 ? name[t] : "something else";
 }
@@ -44,7 +44,8 @@ static const json_t *get(ivl_json_at at, const char *key)
 
 static ivl_status wrong(ivl_json_at at, const char *key, const json_t *v, const char *want)
 {
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s%s is %s, not %s", at.name, at.prefix, key, type_name(v), want);
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s%s is %s, not %s", at.name, at.prefix, key,
+                    type_name(v), want);
 }
 
 ivl_status ivl_json_int(ivl_json_at at, const char *key, int *v_p)
@@ -53,8 +54,8 @@ ivl_status ivl_json_int(ivl_json_at at, const char *key, int *v_p)
     if (!v) return IVL_OK;
     if (!json_is_integer(v)) return wrong(at, key, v, "an integer");
     json_int_t i = json_integer_value(v);
-    IVL_CHECK(i >= INT_MIN && i <= INT_MAX, IVL_EFORMAT, "%s: %s%s = %" JSON_INTEGER_FORMAT " is out of range", at.name,
-              at.prefix, key, i);
+    IVL_CHECK(i >= INT_MIN && i <= INT_MAX, IVL_EFORMAT,
+              "%s: %s%s = %" JSON_INTEGER_FORMAT " is out of range", at.name, at.prefix, key, i);
     *v_p = (int)i;
     return IVL_OK;
 }

@@ -1,5 +1,5 @@
-/* JSON as the readers of this folder need it: sizes limited, duplicate keys refused, errors that name file, key and
- * what was found. */
+/* JSON as the readers of this folder need it: sizes limited, duplicate keys refused, errors that name file,
+ * key and what was found. */
 #ifndef IVL_MODEL_JSON_H
 #define IVL_MODEL_JSON_H
 
@@ -11,7 +11,7 @@
 ivl_status ivl_json_parse(const char *text, size_t n, const char *name, json_t **root_p);
 ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p);
 
-/* Where a message says a key was: "config.json: vision_config.hidden_size". prefix is "" or "vision_config.". */
+/* Where a message says a key was: "config.json: vision_config.hidden_size". prefix may be "". */
 typedef struct ivl_json_at { const char *name, *prefix; const json_t *object; } ivl_json_at;
 
 /* Each leaves *v_p alone when the key is absent or null, and refuses other types. Numbers must be finite. */

@@ -1,5 +1,6 @@
-/* The table of parameters: names and shapes as in public checkpoints (reference facts 1.1 to 1.4; ecosystem 3), initial
- * values after BEiT for the vision side, LLaMA for the decoder, CLIP for the projection and the scale. */
+/* The table of parameters: names and shapes as in public checkpoints (reference facts 1.1 to 1.4; ecosystem
+ * 3), initial values after BEiT for the vision side, LLaMA for the decoder, CLIP for the projection and the
+ * scale. */
 #include "model/params.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ static bool trains(const table *t, const char *name)
     return t->o->trains ? t->o->trains(t->o->ctx, name) : (t->stages & t->o->stage) != 0;
 }
 
-/* A row with the section's settings, dims ended by 0; matrices get the section's init, 1-D ones a constant. */
+/* A row with the section's settings, dims ended by 0; matrices get the section's init, others a constant. */
 static void row(table *t, const int64_t *dim, double constant, const char *fmt, ...)
 {
     unsigned parts = t->o->parts ? t->o->parts : IVL_PARTS_ALL;
@@ -179,7 +180,7 @@ static void cross_attention(table *t, const ivl_model_config *c, int i)
     row(t, D(w, w), 0, "%s.o_proj.weight", n);
 }
 
-/* The public constructor leaves query_tokens at zero; random ones differ from each other from the first step. */
+/* The public constructor leaves query_tokens at zero; random ones differ from each other from the start. */
 static void stage2(table *t, const ivl_model_config *c)
 {
     t->depth = c->text.layers + 2, t->layer = 0;
@@ -215,7 +216,8 @@ ivl_status ivl_params_create(const ivl_model_config *c, const ivl_params_options
     table t = { .o = o, .p = calloc(1, sizeof *t.p) };
     IVL_CHECK(t.p, IVL_ENOMEM, "out of memory");
     all_rows(&t, c);
-    ivl_status s = t.failed ? ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory") : ivl_params_layout(t.p, o);
+    ivl_status s =
+        t.failed ? ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory") : ivl_params_layout(t.p, o);
     if (s != IVL_OK) {
         ivl_params_destroy(t.p);
         return s;

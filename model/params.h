@@ -1,6 +1,7 @@
-/* The named parameters of a model, built from its configuration: shape, initial values, who trains what, and where each
- * lies. Weights, gradient, master copy and moments are equal flat layouts: parameters that share (trainable, group,
- * decay) lie together in block order, padded with zeros, so optimiser, norms and collectives act on few flat ranges. */
+/* The named parameters of a model, built from its configuration: shape, initial values, who trains what, and
+ * where each lies. Weights, gradient, master copy and moments are equal flat layouts: parameters that share
+ * (trainable, group, decay) lie together in block order, padded with zeros, so optimiser, norms and
+ * collectives act on few flat ranges. */
 #ifndef IVL_MODEL_PARAMS_H
 #define IVL_MODEL_PARAMS_H
 
@@ -10,14 +11,14 @@
 
 /* Parts of the model, to be or-ed. */
 enum {
-    IVL_PART_C = 1,  /* what InternVL-C computes with: vision_model, clip_projector, qllama, text_projection, logit_scale */
+    IVL_PART_C = 1,  /* InternVL-C: vision_model, clip_projector, qllama, text_projection, logit_scale */
     IVL_PART_LM = 2, /* qllama.lm_head */
-    IVL_PART_G = 4,  /* what stage 2 adds: query_tokens, cross_attn, clip_projector2, itm_head; absent without queries */
+    IVL_PART_G = 4,  /* stage 2: query_tokens, cross_attn, clip_projector2, itm_head; none without queries */
     IVL_PARTS_ALL = 7
 };
 
-/* Which peak learning rate is theirs: vision_model and clip_projector; qllama and text_projection; logit_scale and
- * what stage 2 adds. */
+/* Which peak learning rate is theirs: vision_model and clip_projector; qllama and text_projection;
+ * logit_scale and what stage 2 adds. */
 typedef enum ivl_group { IVL_GROUP_IMAGE, IVL_GROUP_TEXT, IVL_GROUP_OTHER, IVL_GROUPS } ivl_group;
 
 /* In which stages a parameter trains, to be or-ed. */
@@ -30,7 +31,7 @@ enum {
 typedef enum ivl_init {
     IVL_INIT_CONST,  /* init_a */
     IVL_INIT_NORMAL, /* N(0, init_a) */
-    IVL_INIT_TRUNC   /* N(0, init_a) cut at 2 init_a, then times init_b (BEiT divides outputs of block i by sqrt(2i)) */
+    IVL_INIT_TRUNC   /* N(0, init_a) cut at 2 init_a, then times init_b (BEiT's rule for block outputs) */
 } ivl_init;
 
 typedef struct ivl_param {
@@ -39,14 +40,14 @@ typedef struct ivl_param {
     int64_t     dim[4], elements;
     unsigned    part, stages;
     ivl_group   group;
-    bool        decay;      /* weight decay; not for 1-D ones and biases, so logit_scale and the embeddings do decay */
+    bool        decay;      /* not for 1-D ones and biases, so logit_scale and the embeddings do decay */
     bool        trainable;  /* here and now */
     int         layer, depth; /* for layer-wise decay: 0 (embeddings) .. depth (top), see ivl_param_rate */
     ivl_init    init;
     double      init_a, init_b;
     int64_t     first;      /* element of the flat layout */
-    /* Shapes always; places after ivl_params_alloc. Only value unless trainable and allocated for training. value and
-     * master are one memory when the compute type is their own. */
+    /* Shapes always; places after ivl_params_alloc. Only value unless trainable and allocated for training.
+     * value and master are one memory when the compute type is their own. */
     ivl_tensor  value, grad, master, m, v;
 } ivl_param;
 
@@ -85,8 +86,8 @@ const ivl_param *ivl_params_find(const ivl_params *p, const char *name);
 /* Factor on the learning rate under layer-wise decay: min(1, decay^(depth - layer - 1)). */
 double ivl_param_rate(int layer, int depth, double decay);
 
-/* Device memory, zeroed, in slabs that the device allows. training: also gradient, master copy and moments of what is
- * trainable. Statistics are f32 (f64 when dtype is f64). Once per params. */
+/* Device memory, zeroed, in slabs that the device allows. training: also gradient, master copy and moments of
+ * what is trainable. Statistics are f32 (f64 when dtype is f64). Once per params. */
 ivl_status ivl_params_alloc(ivl_params *p, ivl_device *dev, ivl_dtype dtype, bool training);
 /* The same layout without memory, for planning without a device: tensors carry names only. */
 ivl_status ivl_params_plan(ivl_params *p, const ivl_caps *caps, ivl_dtype dtype, bool training);
@@ -96,12 +97,12 @@ void ivl_param_init(const ivl_param *q, uint64_t seed, int64_t first, int64_t n,
 /* All of them, on the device. */
 ivl_status ivl_params_init(const ivl_params *p, ivl_stream *s, uint64_t seed);
 
-/* What to move. WEIGHT is written to value and master, and read from master if there is one, else from value. */
+/* What to move. WEIGHT is written to value and master, and read from master where there is one. */
 typedef enum ivl_slot { IVL_WEIGHT, IVL_VALUE, IVL_GRAD, IVL_M, IVL_V } ivl_slot;
 /* Elements [first, first + n) of host memory in type `from`; converts; waits. n < 0: all. */
-ivl_status ivl_param_write(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n, const void *src,
-                           ivl_dtype from);
-ivl_status ivl_param_read(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n, void *dst,
-                          ivl_dtype to);
+ivl_status ivl_param_write(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n,
+                           const void *src, ivl_dtype from);
+ivl_status ivl_param_read(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n,
+                          void *dst, ivl_dtype to);
 
 #endif

@@ -11,7 +11,8 @@ static size_t at(ivl_dtype t, int64_t n) { return ivl_dtype_bytes(t, n); }
 
 static ivl_status check_range(const ivl_param *q, const ivl_tensor *t, int64_t first, int64_t *n)
 {
-    IVL_CHECK(t && t->buf.dev, IVL_EINVAL, "%s: no such memory: it is not allocated, or not for training", q->name);
+    IVL_CHECK(t && t->buf.dev, IVL_EINVAL, "%s: no such memory: it is not allocated, or not for training",
+              q->name);
     if (*n < 0) *n = q->elements - first;
     IVL_CHECK(first >= 0 && first <= q->elements && *n <= q->elements - first, IVL_EINVAL,
               "%s: elements %lld to %lld of %lld", q->name, (long long)first, (long long)(first + *n),
@@ -36,7 +37,8 @@ static ivl_status write_tensor(const ivl_tensor *t, ivl_stream *s, int64_t first
     return st;
 }
 
-static ivl_status read_tensor(const ivl_tensor *t, ivl_stream *s, int64_t first, int64_t n, char *dst, ivl_dtype to)
+static ivl_status read_tensor(const ivl_tensor *t, ivl_stream *s, int64_t first, int64_t n, char *dst,
+                              ivl_dtype to)
 {
     if (to == t->dtype) return ivl_read(s, t->buf, at(to, t->off + first), at(to, n), dst);
     void *stage = malloc(at(t->dtype, n < PIECE ? n : PIECE) + 1);
@@ -65,8 +67,8 @@ static const ivl_tensor *slot_of(const ivl_param *q, ivl_slot slot)
     return NULL;
 }
 
-ivl_status ivl_param_write(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n, const void *src,
-                           ivl_dtype from)
+ivl_status ivl_param_write(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n,
+                           const void *src, ivl_dtype from)
 {
     const ivl_tensor *t = slot_of(q, slot);
     IVL_TRY(check_range(q, t, first, &n));
@@ -76,8 +78,8 @@ ivl_status ivl_param_write(const ivl_param *q, ivl_stream *s, ivl_slot slot, int
     return ivl_sync(s);
 }
 
-ivl_status ivl_param_read(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n, void *dst,
-                          ivl_dtype to)
+ivl_status ivl_param_read(const ivl_param *q, ivl_stream *s, ivl_slot slot, int64_t first, int64_t n,
+                          void *dst, ivl_dtype to)
 {
     const ivl_tensor *t = slot_of(q, slot);
     IVL_TRY(check_range(q, t, first, &n));

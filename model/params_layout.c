@@ -4,8 +4,8 @@
  *   gradient   [ the same                                                       ]
  *   master, m, v the same; each cut at the same places into slabs that the device can allocate
  *
- * Every parameter starts at a multiple of PAD elements; the gaps stay zero, and zero is a fixed point of AdamW, so flat
- * kernels need not know of them. */
+ * Every parameter starts at a multiple of PAD elements; the gaps stay zero, and zero is a fixed point of
+ * AdamW, so flat kernels need not know of them. */
 #include "model/params_store.h"
 
 #include <stdio.h>
@@ -82,8 +82,8 @@ static ivl_status cut(ivl_params *p, const int64_t max[2])
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
         int64_t n = padded(q->elements), limit = max[q->trainable];
-        IVL_CHECK(n <= limit, IVL_ENOMEM, "%s has %lld elements; one allocation of this device holds %lld", q->name,
-                  (long long)q->elements, (long long)limit);
+        IVL_CHECK(n <= limit, IVL_ENOMEM, "%s has %lld elements; one allocation of this device holds %lld",
+                  q->name, (long long)q->elements, (long long)limit);
         ivl_slab *b = st->n_slabs ? &st->slab[st->n_slabs - 1] : NULL;
         bool fresh = !b || b->trainable != q->trainable || b->elements + n > limit;
         if (fresh) {
@@ -93,8 +93,12 @@ static ivl_status cut(ivl_params *p, const int64_t max[2])
         ivl_range *r = p->n_ranges ? &p->range[p->n_ranges - 1] : NULL;
         if (fresh || !joins(p, r, q)) {
             r = &p->range[p->n_ranges++];
-            *r = (ivl_range){ .first = q->first, .trainable = q->trainable, .decay = q->decay, .group = q->group,
-                              .layer = st->layerwise ? q->layer : -1, .depth = q->depth };
+            *r = (ivl_range){ .first = q->first,
+                              .trainable = q->trainable,
+                              .decay = q->decay,
+                              .group = q->group,
+                              .layer = st->layerwise ? q->layer : -1,
+                              .depth = q->depth };
         }
         b->elements += n, r->elements += n;
     }
@@ -225,7 +229,8 @@ static ivl_status allocate(ivl_params *p, ivl_device *dev, ivl_stream *s, const 
     return ivl_sync(s);
 }
 
-static ivl_status lay_out(ivl_params *p, ivl_device *dev, const ivl_caps *caps, ivl_dtype dtype, bool training)
+static ivl_status lay_out(ivl_params *p, ivl_device *dev, const ivl_caps *caps, ivl_dtype dtype,
+                          bool training)
 {
     IVL_CHECK(dtype == IVL_F32 || dtype == IVL_BF16 || dtype == IVL_F16 || dtype == IVL_F64, IVL_EUNSUPPORTED,
               "weights are f32, bf16, f16 or f64, not %s", ivl_dtype_name(dtype));
@@ -238,7 +243,8 @@ static ivl_status lay_out(ivl_params *p, ivl_device *dev, const ivl_caps *caps, 
     p->dtype = dtype, p->store->allocated = true;
     const char **names[2] = { calloc((size_t)p->n * IVL_KINDS + 1, sizeof *names[0]),
                               calloc((size_t)p->n_ranges * IVL_KINDS + 1, sizeof *names[1]) };
-    ivl_status st = names[0] && names[1] ? name_all(p, names) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status st =
+        names[0] && names[1] ? name_all(p, names) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK && dev) st = ivl_stream_open(dev, &s);
     if (st == IVL_OK && dev) st = allocate(p, dev, s, &k);
     if (st == IVL_OK) place_all(p, &k, names);

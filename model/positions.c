@@ -1,6 +1,6 @@
-/* Bicubic resampling (Keys, 1981, a = -0.75) as a matrix: every output position is a fixed blend of 4 x 4 grid
- * positions, those outside the grid clamped to its edge. Source places are computed in float, as PyTorch does, so that
- * a place near a whole number falls on the same side. */
+/* Bicubic resampling (Keys, 1981, a = -0.75) as a matrix: every output position is a fixed blend of 4 x 4
+ * grid positions, those outside the grid clamped to its edge. Source places are computed in float, as PyTorch
+ * does, so that a place near a whole number falls on the same side. */
 #include "model/positions.h"
 
 #include <math.h>

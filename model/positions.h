@@ -4,9 +4,9 @@
 
 #include <ivl/backend.h>
 
-/* m[1+h*w, 1+g*g]: the constant matrix that resizes position embeddings [1+g*g, C] of a g x g grid to h x w, row 0
- * (the class token) kept: bicubic, a = -0.75, align_corners False, no antialias, as the public code does it. The
- * identity when h = w = g. */
+/* m[1+h*w, 1+g*g]: the constant matrix that resizes position embeddings [1+g*g, C] of a g x g grid to h x w,
+ * row 0 (the class token) kept: bicubic, a = -0.75, align_corners False, no antialias, as the public code
+ * does it. The identity when h = w = g. */
 ivl_status ivl_pos_matrix(int g, int h, int w, float *m);
 
 #endif

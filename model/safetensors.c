@@ -1,5 +1,6 @@
-/* Reading safetensors. The file is hostile until proven otherwise: lengths are compared before they are used, products
- * and sums cannot overflow, and tensors must tile the buffer without hole or overlap, as the format demands. */
+/* Reading safetensors. The file is hostile until proven otherwise: lengths are compared before they are used,
+ * products and sums cannot overflow, and tensors must tile the buffer without hole or overlap, as the format
+ * demands. */
 #include "model/safetensors.h"
 
 #include <stdlib.h>
@@ -13,9 +14,10 @@
 enum { HEADER_LIMIT = 100 << 20, INDEX_LIMIT = 256 << 20, FILES_LIMIT = 4096 };
 
 static const struct { const char *name; size_t bytes; ivl_dtype dtype; } types[IVL_ST_TYPES] = {
-    [IVL_ST_F64] = { "F64", 8, IVL_F64 },   [IVL_ST_F32] = { "F32", 4, IVL_F32 }, [IVL_ST_F16] = { "F16", 2, IVL_F16 },
-    [IVL_ST_BF16] = { "BF16", 2, IVL_BF16 }, [IVL_ST_I64] = { "I64", 8, IVL_F64 }, [IVL_ST_I32] = { "I32", 4, IVL_I32 },
-    [IVL_ST_U8] = { "U8", 1, IVL_U8 },      [IVL_ST_BOOL] = { "BOOL", 1, IVL_U8 },
+    [IVL_ST_F64] = { "F64", 8, IVL_F64 }, [IVL_ST_F32] = { "F32", 4, IVL_F32 },
+    [IVL_ST_F16] = { "F16", 2, IVL_F16 }, [IVL_ST_BF16] = { "BF16", 2, IVL_BF16 },
+    [IVL_ST_I64] = { "I64", 8, IVL_F64 }, [IVL_ST_I32] = { "I32", 4, IVL_I32 },
+    [IVL_ST_U8] = { "U8", 1, IVL_U8 },    [IVL_ST_BOOL] = { "BOOL", 1, IVL_U8 },
 };
 
 const char *ivl_st_type_name(ivl_st_type t) { return types[t].name; }
@@ -33,7 +35,8 @@ ivl_st_type ivl_st_type_of(ivl_dtype t)
     }
 }
 
-typedef struct st_file { char *name; ivl_map map; json_t *header; } st_file; /* names of tensors live in the header */
+/* Names of tensors live in the header. */
+typedef struct st_file { char *name; ivl_map map; json_t *header; } st_file;
 
 struct ivl_st {
     st_file       *file;
@@ -53,8 +56,8 @@ static ivl_status parse_type(const char *file, const char *name, const json_t *e
             return IVL_OK;
         }
     return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
-                    "%s: tensor '%.100s' is of type %.20s; F64, F32, F16, BF16, I64, I32, U8 and BOOL can be read", file,
-                    name, word);
+                    "%s: tensor '%.100s' is of type %.20s; known are F64, F32, F16, BF16, I64, I32, U8, BOOL",
+                    file, name, word);
 }
 
 static ivl_status parse_shape(const char *file, const char *name, const json_t *entry, ivl_st_tensor *t)
@@ -76,21 +79,23 @@ static ivl_status parse_shape(const char *file, const char *name, const json_t *
 }
 
 /* Where it lies in a buffer of `room` bytes. */
-static ivl_status parse_offsets(const char *file, const char *name, const json_t *entry, size_t room, ivl_st_tensor *t,
-                                size_t *begin_p)
+static ivl_status parse_offsets(const char *file, const char *name, const json_t *entry, size_t room,
+                                ivl_st_tensor *t, size_t *begin_p)
 {
-    const json_t *at = json_object_get(entry, "data_offsets"), *a = json_array_get(at, 0), *b = json_array_get(at, 1);
+    const json_t *at = json_object_get(entry, "data_offsets"), *a = json_array_get(at, 0),
+                 *b = json_array_get(at, 1);
     IVL_CHECK(json_array_size(at) == 2 && json_is_integer(a) && json_is_integer(b), IVL_EFORMAT,
               "%s: tensor '%.100s' has no data_offsets [begin, end]", file, name);
     json_int_t begin = json_integer_value(a), end = json_integer_value(b);
     IVL_CHECK(begin >= 0 && begin <= end && (uint64_t)end <= room, IVL_EFORMAT,
-              "%s: tensor '%.100s' lies at bytes %lld to %lld of a buffer of %zu; the file is damaged or incomplete", file,
-              name, (long long)begin, (long long)end, room);
+              "%s: tensor '%.100s' lies at bytes %lld to %lld of a buffer of %zu; the file is damaged or "
+              "incomplete",
+              file, name, (long long)begin, (long long)end, room);
     t->bytes = (size_t)(end - begin);
     size_t want = 0;
-    IVL_CHECK(!__builtin_mul_overflow((size_t)t->elements, types[t->type].bytes, &want) && want == t->bytes, IVL_EFORMAT,
-              "%s: tensor '%.100s' takes %zu bytes, but its shape and type %s need %zu", file, name, t->bytes,
-              types[t->type].name, want);
+    IVL_CHECK(!__builtin_mul_overflow((size_t)t->elements, types[t->type].bytes, &want) && want == t->bytes,
+              IVL_EFORMAT, "%s: tensor '%.100s' takes %zu bytes, but its shape and type %s need %zu", file,
+              name, t->bytes, types[t->type].name, want);
     *begin_p = (size_t)begin;
     return IVL_OK;
 }
@@ -122,9 +127,10 @@ static ivl_status check_tiling(const char *name, ivl_st_tensor *t, int n, const 
     if (n) qsort(t, (size_t)n, sizeof *t, by_place);
     for (int i = 0; i < n; i++) {
         size_t begin = (size_t)((const char *)t[i].data - buffer);
-        IVL_CHECK(begin >= at, IVL_EFORMAT, "%s: tensors '%.100s' and '%.100s' overlap", name, t[i - !!i].name, t[i].name);
-        IVL_CHECK(begin <= at, IVL_EFORMAT, "%s: %zu bytes before tensor '%.100s' belong to no tensor", name, begin - at,
-                  t[i].name);
+        IVL_CHECK(begin >= at, IVL_EFORMAT, "%s: tensors '%.100s' and '%.100s' overlap", name,
+                  t[i - !!i].name, t[i].name);
+        IVL_CHECK(begin <= at, IVL_EFORMAT, "%s: %zu bytes before tensor '%.100s' belong to no tensor", name,
+                  begin - at, t[i].name);
         at = begin + t[i].bytes;
     }
     IVL_CHECK(at == room, IVL_EFORMAT, "%s: %zu bytes at its end belong to no tensor", name, room - at);
@@ -174,7 +180,8 @@ static ivl_status parse_file(ivl_st *f, const char *data, size_t n)
               (unsigned long long)header, HEADER_LIMIT);
     IVL_CHECK(header <= n - 8, IVL_EFORMAT, "%s: cut off: its header has %llu bytes, the file %zu", name,
               (unsigned long long)header, n);
-    IVL_CHECK(header && data[8] == '{', IVL_EFORMAT, "%s: no safetensors file: its header is no JSON object", name);
+    IVL_CHECK(header && data[8] == '{', IVL_EFORMAT, "%s: no safetensors file: its header is no JSON object",
+              name);
     IVL_TRY(ivl_json_parse(data + 8, (size_t)header, name, &last->header));
     return add_tensors(f, last, data + 8 + header, n - 8 - (size_t)header);
 }
@@ -208,8 +215,9 @@ static ivl_status sort_names(ivl_st *f)
 {
     if (f->n) qsort(f->tensor, (size_t)f->n, sizeof *f->tensor, by_name);
     for (int i = 1; i < f->n; i++)
-        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT, "tensor '%.100s' is both in %s and %s",
-                  f->tensor[i].name, f->tensor[i - 1].file, f->tensor[i].file);
+        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT,
+                  "tensor '%.100s' is both in %s and %s", f->tensor[i].name, f->tensor[i - 1].file,
+                  f->tensor[i].file);
     return IVL_OK;
 }
 
@@ -265,11 +273,14 @@ static ivl_status open_index(ivl_st *f, const char *dir, const char *index)
     IVL_TRY(ivl_json_load(index, INDEX_LIMIT, &root));
     json_t *map = json_object_get(root, "weight_map");
     ivl_status s = IVL_OK;
-    if (!json_is_object(map)) s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: has no object weight_map", index);
+    if (!json_is_object(map))
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: has no object weight_map", index);
     json_object_foreach(map, name, v) {
         if (s != IVL_OK) break;
         if (json_is_string(v)) s = open_shard(f, dir, index, json_string_value(v));
-        else s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: weight_map '%.100s' is no string", index, name);
+        else
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: weight_map '%.100s' is no string", index,
+                         name);
     }
     if (s == IVL_OK) s = sort_names(f);
     json_object_foreach(map, name, v) {
@@ -285,7 +296,8 @@ static ivl_status open_index(ivl_st *f, const char *dir, const char *index)
 
 ivl_status ivl_st_open_dir(const char *dir, ivl_st **f_p)
 {
-    char *index = ivl_path_join(dir, "model.safetensors.index.json"), *single = ivl_path_join(dir, "model.safetensors");
+    char *index = ivl_path_join(dir, "model.safetensors.index.json"),
+         *single = ivl_path_join(dir, "model.safetensors");
     ivl_st *f = index && single ? calloc(1, sizeof *f) : NULL;
     ivl_status s = IVL_OK;
     if (!f) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
@@ -325,7 +337,8 @@ const ivl_st_tensor *ivl_st_find(const ivl_st *f, const char *name)
 const char *ivl_st_meta(const ivl_st *f, const char *key)
 {
     for (int i = 0; i < f->n_files; i++) {
-        const char *v = json_string_value(json_object_get(json_object_get(f->file[i].header, "__metadata__"), key));
+        const char *v =
+            json_string_value(json_object_get(json_object_get(f->file[i].header, "__metadata__"), key));
         if (v) return v;
     }
     return NULL;

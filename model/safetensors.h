@@ -1,13 +1,21 @@
-/* safetensors files (github.com/huggingface/safetensors, format section): u64 header length, JSON header, one buffer.
- * Read in place from a mapping, single or sharded; every rule of the format is checked before a tensor is handed out.
- * Written aside and renamed. */
+/* safetensors files (github.com/huggingface/safetensors, format section): u64 header length, JSON header, one
+ * buffer. Read in place from a mapping, single or sharded; every rule of the format is checked before a
+ * tensor is handed out. Written aside and renamed. */
 #ifndef IVL_MODEL_SAFETENSORS_H
 #define IVL_MODEL_SAFETENSORS_H
 
 #include <ivl/backend.h>
 
 typedef enum ivl_st_type {
-    IVL_ST_F64, IVL_ST_F32, IVL_ST_F16, IVL_ST_BF16, IVL_ST_I64, IVL_ST_I32, IVL_ST_U8, IVL_ST_BOOL, IVL_ST_TYPES
+    IVL_ST_F64,
+    IVL_ST_F32,
+    IVL_ST_F16,
+    IVL_ST_BF16,
+    IVL_ST_I64,
+    IVL_ST_I32,
+    IVL_ST_U8,
+    IVL_ST_BOOL,
+    IVL_ST_TYPES
 } ivl_st_type;
 
 const char *ivl_st_type_name(ivl_st_type t);  /* "F32" */
@@ -41,8 +49,8 @@ const ivl_st_tensor *ivl_st_at(const ivl_st *f, int i);             /* sorted by
 const ivl_st_tensor *ivl_st_find(const ivl_st *f, const char *name); /* NULL if there is none */
 const char          *ivl_st_meta(const ivl_st *f, const char *key);  /* __metadata__; NULL if there is none */
 
-/* Elements [first, first + n), converted; IVL_EINVAL outside the tensor. BOOL reads as 0 and 1. I64 that do not fit
- * into i32 are IVL_EFORMAT. */
+/* Elements [first, first + n), converted; IVL_EINVAL outside the tensor. BOOL reads as 0 and 1. I64 that do
+ * not fit into i32 are IVL_EFORMAT. */
 ivl_status ivl_st_read(const ivl_st_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst);
 
 /* --- writing --- */
@@ -61,9 +69,9 @@ typedef struct ivl_st_pair { const char *key, *value; } ivl_st_pair;
 
 /* Replaces PATH only when everything is on the disk. */
 ivl_status ivl_st_save(const char *path, const ivl_st_item *item, int n, const ivl_st_pair *meta, int n_meta);
-/* model.safetensors in DIR, or shards of at most shard_bytes (0: one file) with their index. The new files are all
- * complete before the first replaces an old one; files of an older layout are removed at the end. */
-ivl_status ivl_st_save_dir(const char *dir, const ivl_st_item *item, int n, size_t shard_bytes, const ivl_st_pair *meta,
-                           int n_meta);
+/* model.safetensors in DIR, or shards of at most shard_bytes (0: one file) with their index. The new files
+ * are all complete before the first replaces an old one; files of an older layout are removed at the end. */
+ivl_status ivl_st_save_dir(const char *dir, const ivl_st_item *item, int n, size_t shard_bytes,
+                           const ivl_st_pair *meta, int n_meta);
 
 #endif

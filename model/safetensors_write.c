@@ -1,4 +1,5 @@
-/* Writing safetensors: larger element types first, so that with the padded header every tensor is aligned to its own. */
+/* Writing safetensors: larger element types first, so that with the padded header every tensor is aligned to
+ * its own. */
 #include "model/safetensors.h"
 
 #include <dirent.h>
@@ -182,7 +183,8 @@ static json_t *index_of(const shard *s, int n)
     int bad = 0;
     for (int i = 0; i < n; i++) {
         total += (json_int_t)s[i].bytes;
-        for (int j = 0; j < s[i].n; j++) bad |= json_object_set_new(map, s[i].item[j]->name, json_string(s[i].name));
+        for (int j = 0; j < s[i].n; j++)
+            bad |= json_object_set_new(map, s[i].item[j]->name, json_string(s[i].name));
     }
     if (bad) json_decref(map), map = NULL;
     return json_pack("{s:{s:I},s:o}", "metadata", "total_size", total, "weight_map", map);
@@ -215,7 +217,8 @@ static void remove_older(const char *dir, int n, const char *index)
     DIR *d = opendir(dir);
     for (struct dirent *e; d && (e = readdir(d));) {
         int of = 0;
-        bool stale = is_shard(e->d_name, &of) ? n == 1 || of != n : n > 1 && !strcmp(e->d_name, "model.safetensors");
+        bool stale =
+            is_shard(e->d_name, &of) ? n == 1 || of != n : n > 1 && !strcmp(e->d_name, "model.safetensors");
         char *path = stale ? ivl_path_join(dir, e->d_name) : NULL;
         if (path) unlink(path);
         free(path);
@@ -228,14 +231,15 @@ static ivl_status write_all(const char *dir, shard *s, int n, const ivl_st_pair 
     ivl_status st = IVL_OK;
     for (int i = 0; i < n && st == IVL_OK; i++) {
         char *path = ivl_path_join(dir, s[i].name);
-        st = path ? write_shard(&s[i], path, meta, n_meta) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+        st = path ? write_shard(&s[i], path, meta, n_meta)
+                  : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
         free(path);
     }
     return st;
 }
 
-ivl_status ivl_st_save_dir(const char *dir, const ivl_st_item *item, int n, size_t shard_bytes, const ivl_st_pair *meta,
-                           int n_meta)
+ivl_status ivl_st_save_dir(const char *dir, const ivl_st_item *item, int n, size_t shard_bytes,
+                           const ivl_st_pair *meta, int n_meta)
 {
     int count = 0;
     ivl_out_file index = { 0 };
@@ -244,7 +248,8 @@ ivl_status ivl_st_save_dir(const char *dir, const ivl_st_item *item, int n, size
     char *path = ivl_path_join(dir, "model.safetensors.index.json");
     ivl_status st = IVL_OK;
     if (!s || !path) st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    else if (count > MAX_SHARDS) st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: %d shards are too many", dir, count);
+    else if (count > MAX_SHARDS)
+        st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: %d shards are too many", dir, count);
     if (st == IVL_OK) st = ivl_make_dirs(dir);
     if (st == IVL_OK) st = write_all(dir, s, count, meta, n_meta);
     if (st == IVL_OK && count > 1) st = write_index(path, s, count, &index);

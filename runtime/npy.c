@@ -1,5 +1,6 @@
-/* The header is a Python dict literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, padded with blanks
- * so that the data start at a multiple of 64. The keys may come in any order; nothing else is accepted. */
+/* The header is a Python dict literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, padded
+ * with blanks so that the data start at a multiple of 64. The keys may come in any order; nothing else is
+ * accepted. */
 #include "runtime/npy.h"
 
 #include <errno.h>
@@ -23,8 +24,9 @@ static ivl_status put_header(ivl_npy_out *npy)
 {
     char text[HEADER + 1];
     memcpy(text, "\x93NUMPY\x01\x00\x76\x00", 10); /* 0x76 = HEADER - 10 */
-    snprintf(text + 10, sizeof text - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %" PRId64 "), }",
-             npy->rows, npy->cols);
+    snprintf(text + 10, sizeof text - 10,
+             "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %" PRId64 "), }", npy->rows,
+             npy->cols);
     size_t n = 10 + strlen(text + 10);
     memset(text + n, ' ', HEADER - n);
     text[HEADER - 1] = '\n';
@@ -106,7 +108,8 @@ static ivl_status item(cursor *c, const char *name, ivl_npy *npy, unsigned *seen
         IVL_CHECK(ok && eat(c, ")"), IVL_EFORMAT, "%s: no matrix: its shape has not two dimensions", name);
         *seen |= 4;
     } else {
-        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .npy header is wrong at '%.20s'", name, c->p);
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .npy header is wrong at '%.20s'", name,
+                        c->p);
     }
     return IVL_OK;
 }
@@ -128,9 +131,11 @@ static ivl_status parse_header(char *text, const char *name, ivl_npy *npy)
 }
 
 /* Length of the header and where it starts. */
-static ivl_status find_header(const unsigned char *d, size_t n, const char *name, size_t *start_p, size_t *bytes_p)
+static ivl_status find_header(const unsigned char *d, size_t n, const char *name, size_t *start_p,
+                              size_t *bytes_p)
 {
-    IVL_CHECK(n >= 12 && !memcmp(d, "\x93NUMPY", 6) && d[6] >= 1 && d[6] <= 3, IVL_EFORMAT, "%s: no .npy file", name);
+    IVL_CHECK(n >= 12 && !memcmp(d, "\x93NUMPY", 6) && d[6] >= 1 && d[6] <= 3, IVL_EFORMAT,
+              "%s: no .npy file", name);
     *start_p = d[6] == 1 ? 10 : 12;
     *bytes_p = (size_t)d[8] | (size_t)d[9] << 8;
     if (d[6] > 1) *bytes_p |= (size_t)d[10] << 16 | (size_t)d[11] << 24;
@@ -144,8 +149,8 @@ static ivl_status find_data(const char *data, size_t n, const char *name, ivl_np
     size_t count = 0, bytes = 0;
     IVL_CHECK(!__builtin_mul_overflow((size_t)npy->rows, (size_t)npy->cols, &count) &&
                   !__builtin_mul_overflow(count, sizeof(float), &bytes) && bytes == n,
-              IVL_EFORMAT, "%s: %" PRId64 " x %" PRId64 " numbers do not take the %zu bytes that follow", name, npy->rows,
-              npy->cols, n);
+              IVL_EFORMAT, "%s: %" PRId64 " x %" PRId64 " numbers do not take the %zu bytes that follow",
+              name, npy->rows, npy->cols, n);
     npy->x = (const float *)(const void *)data;
     if ((uintptr_t)data % sizeof(float) == 0) return IVL_OK;
     npy->copy = malloc(n + 1);

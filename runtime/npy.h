@@ -1,4 +1,5 @@
-/* NumPy's .npy for matrices of float32 (format 1.0 to 3.0 in, 1.0 out): what `ivl embed` writes and `ivl search` reads. */
+/* NumPy's .npy for matrices of float32 (format 1.0 to 3.0 in, 1.0 out): what `ivl embed` writes and `ivl
+ * search` reads. */
 #ifndef IVL_RUNTIME_NPY_H
 #define IVL_RUNTIME_NPY_H
 

@@ -1,5 +1,6 @@
-/* Runs a harness over its committed corpus, so that `make check` keeps what fuzzing once found: program fuzz_NAME reads
- * every file of tests/fuzz/corpus/NAME, or the files given. `make fuzz` runs the same harnesses under libFuzzer. */
+/* Runs a harness over its committed corpus, so that `make check` keeps what fuzzing once found: program
+ * fuzz_NAME reads every file of tests/fuzz/corpus/NAME, or the files given. `make fuzz` runs the same
+ * harnesses under libFuzzer. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

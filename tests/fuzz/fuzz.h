@@ -1,4 +1,5 @@
-/* A harness feeds bytes to one reader: libFuzzer's entry point, also called by corpus.c for every committed file. */
+/* A harness feeds bytes to one reader: libFuzzer's entry point, also called by corpus.c for every committed
+ * file. */
 #ifndef IVL_TESTS_FUZZ_H
 #define IVL_TESTS_FUZZ_H
 

@@ -1,4 +1,4 @@
-/* Model folders: both golden checkpoints load, come back bit by bit, and every kind of wrong tensor is named. */
+/* Model folders: both golden checkpoints load and come back bit by bit; every wrong tensor is named. */
 #include "model/checkpoint.h"
 #include "model/positions.h"
 #include "model/safetensors.h"
@@ -88,7 +88,8 @@ START_TEST(saved_comes_back)
     for (int i = 0; i < a.p->n; i++) {
         const ivl_tensor *x = &a.p->param[i].value, *y = &b.p->param[i].value;
         ck_assert_str_eq(x->name, y->name);
-        ck_assert(!memcmp((float *)x->buf.host + x->off, (float *)y->buf.host + y->off, (size_t)ivl_numel(x) * 4));
+        ck_assert(
+            !memcmp((float *)x->buf.host + x->off, (float *)y->buf.host + y->off, (size_t)ivl_numel(x) * 4));
     }
     char *t = NULL;
     size_t n = 0;
@@ -135,7 +136,8 @@ static ivl_status load_spoiled(const ivl_st_item *item, int n, const ivl_load_op
     ivl_status s = ivl_checkpoint_load(dir, m.p, m.s, o, r);
     if (s != IVL_OK) {
         float x = 1;
-        ck_assert_int_eq(ivl_param_read(ivl_params_find(m.p, "logit_scale"), m.s, IVL_WEIGHT, 0, 1, &x, IVL_F32), IVL_OK);
+        ck_assert_int_eq(
+            ivl_param_read(ivl_params_find(m.p, "logit_scale"), m.s, IVL_WEIGHT, 0, 1, &x, IVL_F32), IVL_OK);
         ck_assert(x == 0 || o->check_nan);
     }
     close_model(&m);
@@ -156,7 +158,10 @@ START_TEST(wrong_tensors_are_named)
     int n = golden_items(f, item);
     n--;
     *find_item(item, n, "text_projection") = item[n];
-    item[n++] = (ivl_st_item){ .name = "model.layers.0.rotary_emb.inv_freq", .type = IVL_ST_F32, .rank = 1, .dim = { 2 },
+    item[n++] = (ivl_st_item){ .name = "model.layers.0.rotary_emb.inv_freq",
+                               .type = IVL_ST_F32,
+                               .rank = 1,
+                               .dim = { 2 },
                                .data = numbers };
     ck_assert_int_eq(load_spoiled(item, n, &o, &r), IVL_EFORMAT);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), ": missing: text_projection; is this"));
@@ -171,11 +176,13 @@ START_TEST(wrong_tensors_are_named)
     memcpy(q->dim, shape, sizeof shape);
     q->data = numbers;
     ck_assert_int_eq(load_spoiled(item, n, &o, &r), IVL_EFORMAT);
-    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "wrong shape: clip_projector.cross_attn.k.weight [72,73], [72,72] wanted"));
+    ck_assert_ptr_nonnull(
+        strstr(ivl_last_error(), "wrong shape: clip_projector.cross_attn.k.weight [72,73], [72,72] wanted"));
     ivl_load_report_free(&r);
 
     q->dim[1] = 72;
-    item[n++] = (ivl_st_item){ .name = "surprise", .type = IVL_ST_F32, .rank = 1, .dim = { 2 }, .data = numbers };
+    item[n++] =
+        (ivl_st_item){ .name = "surprise", .type = IVL_ST_F32, .rank = 1, .dim = { 2 }, .data = numbers };
     ck_assert_int_eq(load_spoiled(item, n, &o, &r), IVL_OK);
     ck_assert_int_eq(ivl_load_count(&r, IVL_NOTE_EXTRA), 1);
     ck_assert_int_eq(ivl_load_count(&r, IVL_NOTE_NAN), 1);
@@ -187,7 +194,8 @@ START_TEST(wrong_tensors_are_named)
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "extra: surprise"));
     o.strict = false, o.check_nan = true;
     ck_assert_int_eq(load_spoiled(item, n, &o, NULL), IVL_EFORMAT);
-    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "not finite: clip_projector.cross_attn.k.weight (2 of 5184 values)"));
+    ck_assert_ptr_nonnull(
+        strstr(ivl_last_error(), "not finite: clip_projector.cross_attn.k.weight (2 of 5184 values)"));
     ivl_st_close(f);
 }
 END_TEST
@@ -214,7 +222,8 @@ START_TEST(positions_resize_as_the_reference)
     ck_assert_int_eq(ivl_st_open_dir(source(golden[_i]), &f), IVL_OK);
     ck_assert_int_eq(ivl_st_open(path, &e), IVL_OK);
     const ivl_st_tensor *p = ivl_st_find(f, "vision_model.embeddings.position_embedding");
-    const ivl_st_tensor *q = ivl_st_find(e, "vision.large_positions"), *px = ivl_st_find(e, "in.pixels_large");
+    const ivl_st_tensor *q = ivl_st_find(e, "vision.large_positions"),
+                        *px = ivl_st_find(e, "in.pixels_large");
     ck_assert(p && q && px);
     int g = (int)sqrt((double)p->dim[1] - 1), h = (int)px->dim[2] / 14, w = (int)px->dim[3] / 14;
     ck_assert_int_eq(q->dim[1], 1 + h * w);

@@ -24,8 +24,11 @@ END_TEST
 START_TEST(null_keeps_the_default)
 {
     ivl_model_config c, d = ivl_config_default();
-    ck_assert_int_eq(parse("{\"vision_config\": {\"hidden_size\": null, \"norm_type\": null}, \"qllama_config\": null,"
-                           "\"force_image_size\": null, \"num_query_token\": null}", &c), IVL_OK);
+    ck_assert_int_eq(
+        parse("{\"vision_config\": {\"hidden_size\": null, \"norm_type\": null}, \"qllama_config\": null,"
+              "\"force_image_size\": null, \"num_query_token\": null}",
+              &c),
+        IVL_OK);
     ck_assert(ivl_config_equal(&c, &d));
 }
 END_TEST
@@ -33,7 +36,8 @@ END_TEST
 START_TEST(top_level_queries_win)
 {
     ivl_model_config c;
-    ck_assert_int_eq(parse("{\"qllama_config\": {\"num_query_token\": 7, \"cross_attention_frequency\": 5}}", &c), IVL_OK);
+    ck_assert_int_eq(
+        parse("{\"qllama_config\": {\"num_query_token\": 7, \"cross_attention_frequency\": 5}}", &c), IVL_OK);
     ck_assert_int_eq(c.text.queries, 96);
     ck_assert_int_eq(c.text.cross_every, 2);
     ck_assert_int_eq(parse("{\"num_query_token\": 5, \"cross_attention_frequency\": 3}", &c), IVL_OK);
@@ -63,7 +67,8 @@ END_TEST
 START_TEST(forced_size_makes_the_other_stale)
 {
     ivl_model_config c;
-    ck_assert_int_eq(parse("{\"force_image_size\": 364, \"vision_config\": {\"image_size\": 225}}", &c), IVL_OK);
+    ck_assert_int_eq(parse("{\"force_image_size\": 364, \"vision_config\": {\"image_size\": 225}}", &c),
+                     IVL_OK);
     ck_assert_int_eq(ivl_config_image_size(&c), 364);
     ck_assert_int_eq(ivl_config_grid(&c), 26);
 }
@@ -76,19 +81,24 @@ static const struct { const char *text, *words; } refused[] = {
     { "{\"a\": 1, \"a\": 2}", "duplicate" },
     { "{\"model_type\": \"clip\"}", "model_type is 'clip'" },
     { "{\"vision_config\": 3}", "vision_config is an integer, not an object" },
-    { "{\"vision_config\": {\"hidden_size\": \"3200\"}}", "vision_config.hidden_size is a string, not an integer" },
+    { "{\"vision_config\": {\"hidden_size\": \"3200\"}}",
+      "vision_config.hidden_size is a string, not an integer" },
     { "{\"vision_config\": {\"hidden_size\": 3200.0}}", "is a real number, not an integer" },
     { "{\"vision_config\": {\"hidden_size\": 9999999999}}", "hidden_size = 9999999999 is out of range" },
     { "{\"vision_config\": {\"hidden_size\": 0}}", "hidden_size = 0 must be from 1 to 65536" },
     { "{\"vision_config\": {\"num_hidden_layers\": -1}}", "num_hidden_layers = -1 must be" },
-    { "{\"vision_config\": {\"num_attention_heads\": 7}}", "hidden_size = 3200 is no multiple of vision_config.num_attention_heads = 7" },
-    { "{\"vision_config\": {\"norm_type\": \"batch_norm\"}}", "norm_type = 'batch_norm' is unknown: use rms_norm or layer_norm" },
+    { "{\"vision_config\": {\"num_attention_heads\": 7}}",
+      "hidden_size = 3200 is no multiple of vision_config.num_attention_heads = 7" },
+    { "{\"vision_config\": {\"norm_type\": \"batch_norm\"}}",
+      "norm_type = 'batch_norm' is unknown: use rms_norm or layer_norm" },
     { "{\"vision_config\": {\"hidden_act\": \"relu\"}}", "only 'gelu' is supported" },
     { "{\"vision_config\": {\"qkv_bias\": 1}}", "qkv_bias is an integer, not true or false" },
-    { "{\"vision_config\": {\"patch_size\": 15}}", "image_size = 224 is no multiple of vision_config.patch_size = 15" },
+    { "{\"vision_config\": {\"patch_size\": 15}}",
+      "image_size = 224 is no multiple of vision_config.patch_size = 15" },
     { "{\"force_image_size\": 225}", "force_image_size = 225 is no multiple" },
     { "{\"vision_config\": {\"drop_path_rate\": 1.5}}", "drop_path_rate = 1.5 must be" },
-    { "{\"qllama_config\": {\"num_attention_heads\": 6}}", "qllama_config.hidden_size = 4096 is no multiple" },
+    { "{\"qllama_config\": {\"num_attention_heads\": 6}}",
+      "qllama_config.hidden_size = 4096 is no multiple" },
     { "{\"qllama_config\": {\"num_key_value_heads\": 5}}", "num_attention_heads = 32 is no multiple" },
     { "{\"qllama_config\": {\"hidden_size\": 96, \"num_attention_heads\": 32}}", "even head size" },
     { "{\"qllama_config\": {\"eos_token_id\": 32000}}", "eos_token_id = 32000 is outside the vocabulary" },
@@ -103,7 +113,8 @@ START_TEST(is_refused)
     ivl_model_config c = { .embed_dim = 5 };
     ivl_status s = parse(refused[_i].text, &c);
     ck_assert_msg(s == IVL_EFORMAT || s == IVL_EUNSUPPORTED, "%s: status %d", refused[_i].text, s);
-    ck_assert_msg(strstr(ivl_last_error(), refused[_i].words), "%s: says %s", refused[_i].text, ivl_last_error());
+    ck_assert_msg(strstr(ivl_last_error(), refused[_i].words), "%s: says %s", refused[_i].text,
+                  ivl_last_error());
     ck_assert_int_eq(c.embed_dim, 5);
 }
 END_TEST
@@ -121,7 +132,8 @@ START_TEST(written_comes_back)
     free(text);
     c = ivl_config_default();
     ck_assert_int_eq(ivl_config_text(&c, IVL_F32, &text), IVL_OK);
-    ck_assert_ptr_nonnull(strstr(text, "\"layer_norm_eps\": 1e-6") ? text : strstr(text, "\"layer_norm_eps\": 1e-06"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "\"layer_norm_eps\": 1e-6") ? text : strstr(text, "\"layer_norm_eps\": 1e-06"));
     free(text);
 }
 END_TEST
@@ -167,7 +179,8 @@ START_TEST(the_sweep_is_the_papers)
         snprintf(name, sizeof name, "sweep/%d", i);
         ck_assert_int_eq(ivl_config_load(name, &c), IVL_OK);
         int d = c.vit.layers, head = c.vit.width / c.vit.heads, ratio = c.vit.mlp / c.vit.width;
-        ck_assert(d % 16 == 0 && d >= 32 && d <= 80 && (head == 64 || head == 128) && (ratio == 4 || ratio == 8));
+        ck_assert(d % 16 == 0 && d >= 32 && d <= 80 && (head == 64 || head == 128) &&
+                  (ratio == 4 || ratio == 8));
         seen |= 1u << ((d / 16 - 2) * 4 + (head == 128) * 2 + (ratio == 8));
         double width = head * floor(sqrt(6e9 / (d * (4 + 2 * ratio))) / head + 0.5);
         ck_assert_int_eq(c.vit.width, (int)width);

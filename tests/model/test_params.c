@@ -1,4 +1,4 @@
-/* The parameter table: names and shapes of the golden checkpoint, layout, slabs, initial values, moving data. */
+/* The parameter table: counts, parts, layout, slabs, initial values, moving data. */
 #include "model/params.h"
 #include "tests/suite.h"
 
@@ -48,13 +48,15 @@ START_TEST(parts_and_groups)
     ck_assert_int_eq(get(p, "logit_scale")->rank, 0);
     ck_assert_int_eq(get(p, "logit_scale")->group, IVL_GROUP_OTHER);
     ck_assert(get(p, "logit_scale")->decay && get(p, "vision_model.embeddings.class_embedding")->decay);
-    ck_assert(!get(p, "clip_projector.cross_attn.q_bias")->decay && !get(p, "vision_model.encoder.layers.0.ls1")->decay);
+    ck_assert(!get(p, "clip_projector.cross_attn.q_bias")->decay &&
+              !get(p, "vision_model.encoder.layers.0.ls1")->decay);
     ck_assert_int_eq(get(p, "clip_projector.cross_attn.proj.weight")->group, IVL_GROUP_IMAGE);
     ck_assert_int_eq(get(p, "text_projection")->group, IVL_GROUP_TEXT);
     for (int i = 0; i < p->n; i++) ck_assert(p->param[i].trainable);
     ivl_params_destroy(p);
     p = make("tiny", (ivl_params_options){ .stage = IVL_STAGE_2 });
-    ck_assert(get(p, "query_tokens")->trainable && get(p, "qllama.model.layers.0.cross_attn.q_proj.weight")->trainable);
+    ck_assert(get(p, "query_tokens")->trainable &&
+              get(p, "qllama.model.layers.0.cross_attn.q_proj.weight")->trainable);
     ck_assert(get(p, "itm_head.bias")->trainable && !get(p, "qllama.lm_head.weight")->trainable);
     ck_assert(!get(p, "logit_scale")->trainable && !get(p, "qllama.model.norm.weight")->trainable);
     ck_assert_ptr_null(ivl_params_find(p, "qllama.model.layers.1.cross_attn.q_proj.weight"));
@@ -67,12 +69,18 @@ START_TEST(layers)
 {
     ivl_params *p = make("tiny", (ivl_params_options){ .stage = IVL_STAGE_RETRIEVAL, .layerwise = true });
     static const struct { const char *name; double rate; } row[] = {
-        { "vision_model.embeddings.position_embedding", 0.125 }, { "vision_model.encoder.layers.0.ls1", 0.25 },
-        { "vision_model.encoder.layers.1.mlp.fc1.bias", 0.5 },   { "clip_projector.norm1_q.weight", 1 },
-        { "qllama.model.embed_tokens.weight", 0.125 },           { "qllama.model.norm.weight", 1 },
-        { "qllama.model.layers.1.mlp.up_proj.weight", 0.5 },     { "text_projection", 1 },
-        { "logit_scale", 0.125 },                                { "query_tokens", 0.125 },
-        { "itm_head.weight", 1 },                                { "clip_projector2.cross_attn.k.weight", 1 },
+        { "vision_model.embeddings.position_embedding", 0.125 },
+        { "vision_model.encoder.layers.0.ls1", 0.25 },
+        { "vision_model.encoder.layers.1.mlp.fc1.bias", 0.5 },
+        { "clip_projector.norm1_q.weight", 1 },
+        { "qllama.model.embed_tokens.weight", 0.125 },
+        { "qllama.model.norm.weight", 1 },
+        { "qllama.model.layers.1.mlp.up_proj.weight", 0.5 },
+        { "text_projection", 1 },
+        { "logit_scale", 0.125 },
+        { "query_tokens", 0.125 },
+        { "itm_head.weight", 1 },
+        { "clip_projector2.cross_attn.k.weight", 1 },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         const ivl_param *q = get(p, row[i].name);
@@ -111,7 +119,8 @@ static void check_layout(const ivl_params *p)
 
 START_TEST(layout_tiles)
 {
-    ivl_params *p = make("tiny", (ivl_params_options){ .stage = _i ? IVL_STAGE_2 : IVL_STAGE_1, .layerwise = _i == 2 });
+    ivl_params *p =
+        make("tiny", (ivl_params_options){ .stage = _i ? IVL_STAGE_2 : IVL_STAGE_1, .layerwise = _i == 2 });
     check_layout(p);
     if (_i == 0) ck_assert_int_eq(p->n_ranges, 5 + 3); /* logit_scale alone in its group trains */
     ivl_params_destroy(p);
@@ -164,8 +173,11 @@ START_TEST(initial_values)
     ivl_param_init(get(p, "vision_model.encoder.layers.2.mlp.fc2.weight"), 7, 0, 10, y);
     ck_assert(memcmp(x, y, 40) != 0);
     static const struct { const char *name; float value; } c[] = {
-        { "vision_model.encoder.layers.0.ls2", 0.1f }, { "qllama.model.norm.weight", 1 }, { "logit_scale", 2.6592600f },
-        { "vision_model.encoder.layers.0.mlp.fc1.bias", 0 }, { "clip_projector.norm1_v.weight", 1 },
+        { "vision_model.encoder.layers.0.ls2", 0.1f },
+        { "qllama.model.norm.weight", 1 },
+        { "logit_scale", 2.6592600f },
+        { "vision_model.encoder.layers.0.mlp.fc1.bias", 0 },
+        { "clip_projector.norm1_v.weight", 1 },
         { "clip_projector.cross_attn.v_bias", 0 },
     };
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {

@@ -24,19 +24,26 @@ static const struct { const char *header; size_t room; const char *words; } brok
     { "{\"a\":3}", 0, "tensor 'a' has no dtype" },
     { "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "of type F8_E4M3" },
     { "{\"a\":{\"dtype\":\"U8\",\"data_offsets\":[0,1]}}", 1, "no shape" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1, "dimension 0 is no whole number" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1.0],\"data_offsets\":[0,1]}}", 1, "dimension 0 is no whole number" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, "at most 8 dimensions" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,1]}}", 1, "dimensions overflow" },
-    { "{\"a\":{\"dtype\":\"F64\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0, "shape and type F64 need" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "takes 4 bytes, but its shape and type F32 need 8" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1,
+      "dimension 0 is no whole number" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1.0],\"data_offsets\":[0,1]}}", 1,
+      "dimension 0 is no whole number" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1,
+      "at most 8 dimensions" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,1]}}", 1,
+      "dimensions overflow" },
+    { "{\"a\":{\"dtype\":\"F64\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0,
+      "shape and type F64 need" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
+      "takes 4 bytes, but its shape and type F32 need 8" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "no data_offsets" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "no data_offsets" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "damaged or incomplete" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "damaged or incomplete" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "damaged or incomplete" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, "'a' and 'b' overlap" },
+      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
+      3, "'a' and 'b' overlap" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, "1 bytes before tensor 'a'" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 3, "1 bytes at its end" },
     { "{\"__metadata__\":[]}", 0, "__metadata__ is no object" },
@@ -52,8 +59,8 @@ START_TEST(rule_is_kept)
     size_t n = build(text, broken[_i].header, broken[_i].room);
     ivl_status s = ivl_st_open_memory(text, n, "t.st", &f);
     ck_assert_msg(s == IVL_EFORMAT || s == IVL_EUNSUPPORTED, "%s: status %d", broken[_i].header, s);
-    ck_assert_msg(strstr(ivl_last_error(), broken[_i].words) && !strncmp(ivl_last_error(), "t.st: ", 6), "%s: says %s",
-                  broken[_i].header, ivl_last_error());
+    ck_assert_msg(strstr(ivl_last_error(), broken[_i].words) && !strncmp(ivl_last_error(), "t.st: ", 6),
+                  "%s: says %s", broken[_i].header, ivl_last_error());
     ck_assert_ptr_null(f);
 }
 END_TEST
@@ -217,7 +224,8 @@ START_TEST(hostile_index)
         { "{\"weight_map\": {\"a\": \"\"}}", "no name of a file beside it" },
         { "{\"weight_map\": {\"a\": \"gone.safetensors\"}}", "gone.safetensors: cannot read" },
         { "{\"weight_map\": {\"a\": \"one.safetensors\"}}", "tensor 'a' is not in one.safetensors" },
-        { "{\"weight_map\": {\"flags\": \"one.safetensors\", \"longs\": \"two.safetensors\"}}", "is both in" },
+        { "{\"weight_map\": {\"flags\": \"one.safetensors\", \"longs\": \"two.safetensors\"}}",
+          "is both in" },
         { "{\"weight_map\": {\"a\": \"model.safetensors.index.json\"}}", "no safetensors file" },
     };
     char dir[] = "st.XXXXXX", path[64];
