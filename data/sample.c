@@ -72,7 +72,7 @@ static int64_t blockwise(const ivl_sampler *s, uint64_t epoch, int64_t i)
     return ivl_permute(order, epoch, blocks, k) * s->block + j - before(s, blocks, ragged, k);
 }
 
-int64_t ivl_sample(const ivl_sampler *s, int64_t position)
+int64_t ivl_sampler_at(const ivl_sampler *s, int64_t position)
 {
     uint64_t epoch = (uint64_t)(position / s->n);
     int64_t i = position % s->n;

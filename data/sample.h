@@ -16,7 +16,7 @@ typedef struct ivl_sampler {
 
 enum { IVL_SAMPLE_WINDOW = 32 };
 
-int64_t ivl_sample(const ivl_sampler *s, int64_t position);
+int64_t ivl_sampler_at(const ivl_sampler *s, int64_t position);
 
 /* Place i of permutation number c of 0..n-1, and the other way. */
 int64_t ivl_permute(ivl_rng r, uint64_t c, int64_t n, int64_t i);
