@@ -11,7 +11,8 @@ shift 3 || shift $#
 command -v clang > /dev/null || { echo "fuzz: install clang"; exit 1; }
 san="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 [ -f Makefile ] || "$src/configure" -q CC=clang CXX=clang++ --with-cuda=no \
-    CFLAGS="-g -O1 -fsanitize=fuzzer-no-link $san" CXXFLAGS="-g -O1 -fsanitize=fuzzer-no-link $san" LDFLAGS="$san"
+    CFLAGS="-g -O1 -fsanitize=fuzzer-no-link $san" CXXFLAGS="-g -O1 -fsanitize=fuzzer-no-link $san" LDFLAGS="$san" \
+    CPPFLAGS=-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 make -s -j"$(nproc)" libivlcore.la
 [ $# -gt 0 ] || set -- $(cd "$src/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 bad=0

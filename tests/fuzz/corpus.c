@@ -1,13 +1,42 @@
 /* Runs a harness over its committed corpus, so that `make check` keeps what fuzzing once found: program
- * fuzz_NAME reads every file of tests/fuzz/corpus/NAME, or the files given. `make fuzz` runs the same
- * harnesses under libFuzzer. */
+ * fuzz_NAME reads every file of tests/fuzz/corpus/NAME, or the files given, and some damaged copies of each,
+ * the same ones every time. `make fuzz` runs the same harnesses under libFuzzer. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/file.h"
+#include "runtime/rng.h"
 #include "tests/fuzz/fuzz.h"
+
+enum { COPIES = 50 };
+
+static void feed(const char *data, size_t n)
+{
+    uint8_t *exact = malloc(n ? n : 1); /* no byte more, so that a sanitizer sees reads past the end */
+    if (!exact) abort();
+    memcpy(exact, data, n);
+    LLVMFuzzerTestOneInput(exact, n);
+    free(exact);
+}
+
+/* Cuts, fills, repeats and flips in place, one to five of them; returns the bytes left. */
+static size_t damage(char *p, size_t n, uint32_t copy)
+{
+    ivl_rng r = ivl_rng_make(n, "damage");
+    for (uint32_t k = 0; k < 1 + copy % 5 && n; k++) {
+        size_t at = (size_t)ivl_rng_below(r, copy, 3 * k, 0, n);
+        uint64_t what = ivl_rng_below(r, copy, 3 * k + 1, 0, 8), v = ivl_rng_below(r, copy, 3 * k + 2, 0, 256);
+        size_t len = 1 + v % 16 < n - at ? 1 + v % 16 : n - at;
+        if (what == 0) n = at;
+        else if (what == 1) memset(p + at, v & 1 ? 0xff : 0, len);
+        else if (what == 2) memmove(p + at, p, len);
+        else if (what == 3) p[at] = (char)v;
+        else p[at] = (char)(p[at] ^ 1 << v % 8);
+    }
+    return n;
+}
 
 static int run_file(const char *path)
 {
@@ -17,13 +46,15 @@ static int run_file(const char *path)
         fprintf(stderr, "%s\n", ivl_last_error());
         return 1;
     }
-    uint8_t *exact = malloc(n ? n : 1); /* no byte more, so that a sanitizer sees reads past the end */
-    if (exact) {
-        memcpy(exact, data, n);
-        LLVMFuzzerTestOneInput(exact, n);
+    char *copy = malloc(n ? n : 1);
+    if (!copy) abort();
+    feed(data, n);
+    for (uint32_t i = 0; i < COPIES; i++) {
+        memcpy(copy, data, n);
+        feed(copy, damage(copy, n, i));
     }
-    free(exact), free(data);
-    return !exact;
+    free(copy), free(data);
+    return 0;
 }
 
 static int run_folder(const char *dir)
