@@ -21,7 +21,8 @@ ivl_status ivl_cache_open(int64_t n, size_t budget, ivl_cache **c_p)
     if (c) c->entry = calloc((size_t)n, sizeof *c->entry);
     if (!c || !c->entry) {
         free(c);
-        return ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "no memory for a cache of %lld records", (long long)n);
+        return ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "no memory for a cache of %lld records",
+                        (long long)n);
     }
     c->n = n, c->budget = budget;
     atomic_init(&c->used, table);
@@ -51,8 +52,8 @@ static ivl_status make(const ivl_dataset *ds, int64_t i, int min_side, ivl_cache
     IVL_CHECK(e, IVL_ENOMEM, "out of memory");
     ivl_status s = ivl_dataset_read(ds, i, &e->rec);
     if (s == IVL_OK)
-        s = ivl_image_decode(e->rec.image, e->rec.image_bytes, ivl_dataset_where(ds, i, where, sizeof where), min_side,
-                             &e->image);
+        s = ivl_image_decode(e->rec.image, e->rec.image_bytes, ivl_dataset_where(ds, i, where, sizeof where),
+                             min_side, &e->image);
     free(e->rec.image);
     e->rec.image = NULL, e->rec.image_bytes = 0;
     if (s == IVL_OK) *e_p = e;
@@ -73,7 +74,8 @@ static bool keep(ivl_cache *c, int64_t i, ivl_cached *e)
     return false;
 }
 
-ivl_status ivl_cache_get(ivl_cache *c, const ivl_dataset *ds, int64_t i, int min_side, ivl_cached **e_p, bool *kept_p)
+ivl_status ivl_cache_get(ivl_cache *c, const ivl_dataset *ds, int64_t i, int min_side, ivl_cached **e_p,
+                         bool *kept_p)
 {
     ivl_cached *e = c ? atomic_load(&c->entry[i]) : NULL;
     *kept_p = e != NULL;

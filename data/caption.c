@@ -64,7 +64,8 @@ static ivl_status add_json_caption(words *w, const json_t *c)
 {
     const json_t *text = json_is_object(c) ? json_object_get(c, "text") : c;
     if (!json_is_string(text)) return IVL_OK;
-    return add_caption(w, json_string_value(text), json_string_length(text), json_string_value(json_object_get(c, "lang")));
+    return add_caption(w, json_string_value(text), json_string_length(text),
+                       json_string_value(json_object_get(c, "lang")));
 }
 
 /* "group" or "concept", text or a number. */
@@ -83,9 +84,11 @@ static ivl_status read_json(words *w, const char *where, const char *text, size_
     json_error_t err;
     json_t *root = json_loadb(text, n, JSON_ALLOW_NUL, &err);
     if (!root)
-        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .json is damaged at line %d: %s", where, err.line, err.text);
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .json is damaged at line %d: %s", where,
+                        err.line, err.text);
     ivl_status s = IVL_OK;
-    if (!json_is_object(root)) s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .json is no object", where);
+    if (!json_is_object(root))
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: its .json is no object", where);
     if (s == IVL_OK) s = read_group(w, root);
     const json_t *all = json_object_get(root, "captions"), *one = NULL;
     size_t i = 0;
@@ -119,7 +122,8 @@ static ivl_status pack(const words *w, const char *key, ivl_sample *rec)
     rec->caption = (ivl_caption *)(void *)m, rec->n_captions = w->n_cap;
     rec->group = w->group < 0 ? NULL : text + w->group;
     for (int i = 0; i < w->n_cap; i++)
-        rec->caption[i] = (ivl_caption){ text + w->cap[i].text, w->cap[i].lang < 0 ? NULL : text + w->cap[i].lang };
+        rec->caption[i] =
+            (ivl_caption){ text + w->cap[i].text, w->cap[i].lang < 0 ? NULL : text + w->cap[i].lang };
     return IVL_OK;
 }
 

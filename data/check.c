@@ -8,7 +8,8 @@ static ivl_status try_record(const ivl_dataset *ds, int64_t i)
     ivl_image im = { 0 };
     char where[4096];
     IVL_TRY(ivl_dataset_read(ds, i, &rec));
-    ivl_status s = ivl_image_decode(rec.image, rec.image_bytes, ivl_dataset_where(ds, i, where, sizeof where), 0, &im);
+    ivl_status s =
+        ivl_image_decode(rec.image, rec.image_bytes, ivl_dataset_where(ds, i, where, sizeof where), 0, &im);
     ivl_image_free(&im);
     ivl_sample_free(&rec);
     return s;

@@ -27,7 +27,8 @@ const char *ivl_dataset_string(ivl_dataset *ds, const char *text, size_t n)
 {
     if (n + 1 > ds->block_left) {
         size_t bytes = n + 1 > BLOCK ? n + 1 : BLOCK;
-        if (grow((void **)&ds->block, ds->n_blocks, &ds->room_blocks, sizeof *ds->block) != IVL_OK) return NULL;
+        if (grow((void **)&ds->block, ds->n_blocks, &ds->room_blocks, sizeof *ds->block) != IVL_OK)
+            return NULL;
         char *b = malloc(bytes);
         if (!b) return NULL;
         ds->block[ds->n_blocks++] = b, ds->block_left = bytes;
@@ -114,7 +115,8 @@ static ivl_status index_path(ivl_dataset *ds, const char *path)
     if (ivl_ends_with(path, ".csv") || ivl_ends_with(path, ".tsv")) return ivl_index_table(ds, path);
     if (ivl_is_picture_name(path)) return ivl_index_picture(ds, path);
     return ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
-                    "%s: not a data set; .tar shards, a folder of pictures, .csv, .tsv, .jpg and .png are", path);
+                    "%s: not a data set; .tar shards, a folder of pictures, .csv, .tsv, .jpg and .png are",
+                    path);
 }
 
 ivl_status ivl_dataset_open(const char *spec, ivl_dataset **ds_p)
@@ -218,7 +220,8 @@ ivl_status ivl_dataset_part(const ivl_dataset *ds, const ivl_item *it, int part,
 
 static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_sample *rec_p)
 {
-    IVL_CHECK(i >= 0 && i < ds->n_items, IVL_EINVAL, "record %lld of %lld", (long long)i, (long long)ds->n_items);
+    IVL_CHECK(i >= 0 && i < ds->n_items, IVL_EINVAL, "record %lld of %lld", (long long)i,
+              (long long)ds->n_items);
     const ivl_item *it = &ds->item[i];
     char *part[IVL_PARTS] = { NULL }, where[4096];
     size_t n[IVL_PARTS] = { 0 };
@@ -239,7 +242,10 @@ static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_
     return IVL_OK;
 }
 
-ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p) { return read_record(ds, i, true, rec_p); }
+ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
+{
+    return read_record(ds, i, true, rec_p);
+}
 ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
 {
     return read_record(ds, i, false, rec_p);

@@ -61,7 +61,8 @@ ivl_status ivl_index_picture(ivl_dataset *ds, const char *path);
 
 /* --- reading --- */
 /* Bytes of one part, a 0 after them; *data_p is freed by the caller. */
-ivl_status ivl_dataset_part(const ivl_dataset *ds, const ivl_item *item, int part, char **data_p, size_t *n_p);
+ivl_status ivl_dataset_part(const ivl_dataset *ds, const ivl_item *item, int part, char **data_p,
+                            size_t *n_p);
 /* Fills all of rec but its image from what the parts and lists say (text, json: NULL or 0-terminated). */
 ivl_status ivl_record_build(const ivl_dataset *ds, const ivl_item *item, const char *where, const char *text,
                             const char *json, size_t json_n, ivl_sample *rec);

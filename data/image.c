@@ -6,7 +6,10 @@
 
 enum { MAX_FILE = 1 << 29 };
 
-static bool is_jpeg(const uint8_t *p, size_t n) { return n >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff; }
+static bool is_jpeg(const uint8_t *p, size_t n)
+{
+    return n >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff;
+}
 static bool is_png(const uint8_t *p, size_t n) { return n >= 8 && !memcmp(p, "\x89PNG\r\n\x1a\n", 8); }
 
 bool ivl_image_known(const void *bytes, size_t n) { return is_jpeg(bytes, n) || is_png(bytes, n); }
@@ -31,7 +34,8 @@ ivl_status ivl_image_decode(const void *bytes, size_t n, const char *name, int m
     if (is_png(bytes, n)) return ivl_png_decode(bytes, n, name, out_p);
     const char *form = other_form(bytes, n);
     if (form)
-        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: this is %s; convert it to JPEG or PNG", name, form);
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: this is %s; convert it to JPEG or PNG", name,
+                        form);
     return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: neither JPEG nor PNG", name);
 }
 
@@ -52,13 +56,15 @@ void ivl_image_free(ivl_image *im)
     *im = (ivl_image){ 0 };
 }
 
-ivl_status ivl_image_check_size(const char *name, uint64_t width, uint64_t height, size_t n, unsigned per_byte)
+ivl_status ivl_image_check_size(const char *name, uint64_t width, uint64_t height, size_t n,
+                                unsigned per_byte)
 {
-    IVL_CHECK(width > 0 && height > 0, IVL_EFORMAT, "%s: a picture of %ju x %ju pixels", name, (uintmax_t)width,
-              (uintmax_t)height);
-    IVL_CHECK(width <= IVL_IMAGE_MAX_SIDE && height <= IVL_IMAGE_MAX_SIDE && width * height <= IVL_IMAGE_MAX_PIXELS,
-              IVL_EFORMAT, "%s: %ju x %ju pixels; pictures beyond %d a side or %d million pixels are refused", name,
-              (uintmax_t)width, (uintmax_t)height, IVL_IMAGE_MAX_SIDE, IVL_IMAGE_MAX_PIXELS / 1000000);
+    IVL_CHECK(width > 0 && height > 0, IVL_EFORMAT, "%s: a picture of %ju x %ju pixels", name,
+              (uintmax_t)width, (uintmax_t)height);
+    IVL_CHECK(width <= IVL_IMAGE_MAX_SIDE && height <= IVL_IMAGE_MAX_SIDE &&
+                  width * height <= IVL_IMAGE_MAX_PIXELS,
+              IVL_EFORMAT, "%s: %ju x %ju pixels; pictures beyond %d a side or %d million pixels are refused",
+              name, (uintmax_t)width, (uintmax_t)height, IVL_IMAGE_MAX_SIDE, IVL_IMAGE_MAX_PIXELS / 1000000);
     IVL_CHECK(width * height / per_byte <= (uint64_t)n, IVL_EFORMAT,
               "%s: %ju x %ju pixels cannot be in %zu bytes: truncated, or made to waste memory", name,
               (uintmax_t)width, (uintmax_t)height, n);
@@ -69,7 +75,8 @@ ivl_status ivl_image_alloc(const char *name, uint64_t width, uint64_t height, iv
 {
     size_t n = (size_t)(width * height * 3);
     ivl_image im = { malloc(n), (int)width, (int)height };
-    IVL_CHECK(im.rgb, IVL_ENOMEM, "%s: no memory for %ju x %ju pixels", name, (uintmax_t)width, (uintmax_t)height);
+    IVL_CHECK(im.rgb, IVL_ENOMEM, "%s: no memory for %ju x %ju pixels", name, (uintmax_t)width,
+              (uintmax_t)height);
     *out_p = im;
     return IVL_OK;
 }

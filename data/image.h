@@ -1,6 +1,7 @@
-/* Pictures in memory, 8-bit RGB. JPEG and PNG are told apart by their first bytes, never by a file name. Alpha is
- * composited on white; CMYK becomes RGB; gray becomes three equal channels; profiles and gamma are ignored, as Pillow
- * ignores them. Every error names `name`: the file, or the shard and key, that the bytes came from. */
+/* Pictures in memory, 8-bit RGB. JPEG and PNG are told apart by their first bytes, never by a file name.
+ * Alpha is composited on white; CMYK becomes RGB; gray becomes three equal channels; profiles and gamma are
+ * ignored, as Pillow ignores them. Every error names `name`: the file, or the shard and key, that the bytes
+ * came from. */
 #ifndef IVL_DATA_IMAGE_H
 #define IVL_DATA_IMAGE_H
 
@@ -11,8 +12,8 @@ typedef struct ivl_image { uint8_t *rgb; int width, height; } ivl_image; /* rgb[
 /* Refused beyond these, before memory is taken. */
 enum { IVL_IMAGE_MAX_SIDE = 32768, IVL_IMAGE_MAX_PIXELS = 1 << 28 };
 
-/* A JPEG may be decoded at 1/8..7/8 of its size, the smallest whose short side is still >= min_side; 0: full size.
- * A damaged or truncated picture is an error, never half a picture. */
+/* A JPEG may be decoded at 1/8..7/8 of its size, the smallest whose short side is still >= min_side; 0: full
+ * size. A damaged or truncated picture is an error, never half a picture. */
 ivl_status ivl_image_decode(const void *bytes, size_t n, const char *name, int min_side, ivl_image *out_p);
 ivl_status ivl_image_load(const char *path, int min_side, ivl_image *out_p);
 void       ivl_image_free(ivl_image *im); /* accepts a zeroed one */
@@ -20,10 +21,11 @@ void       ivl_image_free(ivl_image *im); /* accepts a zeroed one */
 /* True if the bytes begin like a form that is read here. */
 bool ivl_image_known(const void *bytes, size_t n);
 
-/* Used by the decoders: refuses sizes that are hostile, or that `n` bytes cannot hold (`per_byte` pixels at most in
- * each), then allocates. */
+/* Used by the decoders: refuses sizes that are hostile, or that `n` bytes cannot hold (`per_byte` pixels at
+ * most in each), then allocates. */
 ivl_status ivl_image_alloc(const char *name, uint64_t width, uint64_t height, ivl_image *out_p);
-ivl_status ivl_image_check_size(const char *name, uint64_t width, uint64_t height, size_t n, unsigned per_byte);
+ivl_status ivl_image_check_size(const char *name, uint64_t width, uint64_t height, size_t n,
+                                unsigned per_byte);
 ivl_status ivl_jpeg_decode(const void *bytes, size_t n, const char *name, int min_side, ivl_image *out_p);
 ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_image *out_p);
 

@@ -92,7 +92,8 @@ static void cut_number(char *path)
     *mark = 0;
 }
 
-/* Rows of the last source's table to records; a path not in `seen` is added, or noted where the records are given. */
+/* Rows of the last source's table to records; a path not in `seen` is added, or noted where the records are
+ * given. */
 static ivl_status tell_rows(ivl_dataset *ds, names *seen, bool add)
 {
     ivl_table *t = &ds->source[ds->n_sources - 1].table;

@@ -1,5 +1,5 @@
-/* The index of one shard: members that follow each other and share a key (their path up to the first dot of the file
- * name) are one record, as WebDataset has it. */
+/* The index of one shard: members that follow each other and share a key (their path up to the first dot of
+ * the file name) are one record, as WebDataset has it. */
 #include "data/dataset.h"
 #include "data/paths.h"
 #include "data/tar.h"
@@ -36,8 +36,8 @@ static void finish(build *b)
     if (!b->item) return;
     if (!(b->item->has >> IVL_PART_IMAGE & 1)) {
         if (b->other[0])
-            ivl_dataset_note(b->ds, "%s: %s: no picture in a form that is read (jpg, png); it has %s", b->path,
-                             b->item->key, b->other);
+            ivl_dataset_note(b->ds, "%s: %s: no picture in a form that is read (jpg, png); it has %s",
+                             b->path, b->item->key, b->other);
         else ivl_dataset_note(b->ds, "%s: %s: the record has no picture", b->path, b->item->key);
         b->ds->n_items--;
     }

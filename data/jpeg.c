@@ -1,5 +1,5 @@
-/* JPEG by libjpeg(-turbo), with its scaled inverse DCT: a photo of 4000 pixels for a 224-pixel model is never decoded
- * at full size. Warnings are judged by number: harmless ones pass, lost data is an error. */
+/* JPEG by libjpeg(-turbo), with its scaled inverse DCT: a photo of 4000 pixels for a 224-pixel model is never
+ * decoded at full size. Warnings are judged by number: harmless ones pass, lost data is an error. */
 #include "data/image.h"
 
 #include <setjmp.h>
@@ -33,7 +33,8 @@ static void fail_with(j_common_ptr c)
     c->err->format_message(c, why);
     bool memory = c->err->msg_code == JERR_OUT_OF_MEMORY;
     const char *lead = c->err->msg_code == JWRN_JPEG_EOF ? "the JPEG is truncated" : "the JPEG is damaged";
-    r->status = ivl_fail(memory ? IVL_ENOMEM : IVL_EFORMAT, __FILE__, __LINE__, "%s: %s (%s)", r->name, lead, why);
+    r->status =
+        ivl_fail(memory ? IVL_ENOMEM : IVL_EFORMAT, __FILE__, __LINE__, "%s: %s (%s)", r->name, lead, why);
     longjmp(r->back, 1);
 }
 
@@ -57,7 +58,8 @@ static void count_scans(j_common_ptr c)
 {
     reader *r = reader_of(c);
     if (r->d.input_scan_number <= MAX_SCANS) return;
-    r->status = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: a JPEG of more than %d scans is refused", r->name, MAX_SCANS);
+    r->status = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: a JPEG of more than %d scans is refused",
+                         r->name, MAX_SCANS);
     longjmp(r->back, 1);
 }
 

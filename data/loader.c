@@ -40,7 +40,8 @@ int64_t ivl_loader_position(const ivl_loader_config *cfg, int64_t step)
 {
     int64_t n = 0;
     for (int i = 0; i < cfg->n_segments; i++) {
-        int64_t from = cfg->segment[i].from_step, to = i + 1 < cfg->n_segments ? cfg->segment[i + 1].from_step : step;
+        int64_t from = cfg->segment[i].from_step,
+                to = i + 1 < cfg->n_segments ? cfg->segment[i + 1].from_step : step;
         if (to > step) to = step;
         if (to > from) n += (to - from) * cfg->segment[i].batch;
     }
@@ -51,16 +52,18 @@ static int world_of(const ivl_loader_config *cfg) { return cfg->world ? cfg->wor
 
 static ivl_status check_segments(const ivl_loader_config *c)
 {
-    IVL_CHECK(c->n_segments >= 1 && c->n_segments <= IVL_MAX_SEGMENTS && c->segment[0].from_step == 0, IVL_EINVAL,
-              "loader: 1 to %d segments, the first from step 0", IVL_MAX_SEGMENTS);
-    IVL_CHECK(!c->in_order || c->n_segments == 1, IVL_EINVAL, "loader: one pass in order has one size and batch");
+    IVL_CHECK(c->n_segments >= 1 && c->n_segments <= IVL_MAX_SEGMENTS && c->segment[0].from_step == 0,
+              IVL_EINVAL, "loader: 1 to %d segments, the first from step 0", IVL_MAX_SEGMENTS);
+    IVL_CHECK(!c->in_order || c->n_segments == 1, IVL_EINVAL,
+              "loader: one pass in order has one size and batch");
     for (int i = 0; i < c->n_segments; i++) {
         const ivl_segment *g = &c->segment[i];
-        IVL_CHECK(g->size > 0 && g->size <= 4096, IVL_EINVAL, "loader: pictures of %d pixels a side", g->size);
+        IVL_CHECK(g->size > 0 && g->size <= 4096, IVL_EINVAL, "loader: pictures of %d pixels a side",
+                  g->size);
         IVL_CHECK(g->batch > 0 && g->batch % world_of(c) == 0, IVL_EINVAL,
                   "loader: a batch of %d rows cannot be shared by %d processes", g->batch, world_of(c));
-        IVL_CHECK(!i || g->from_step > g[-1].from_step, IVL_EINVAL, "loader: segment %d begins before the one before",
-                  i + 1);
+        IVL_CHECK(!i || g->from_step > g[-1].from_step, IVL_EINVAL,
+                  "loader: segment %d begins before the one before", i + 1);
     }
     return IVL_OK;
 }
@@ -68,10 +71,12 @@ static ivl_status check_segments(const ivl_loader_config *c)
 static ivl_status check_config(const ivl_loader_config *c)
 {
     IVL_TRY(check_segments(c));
-    IVL_CHECK(c->rank >= 0 && c->rank < world_of(c), IVL_EINVAL, "loader: rank %d of %d", c->rank, world_of(c));
+    IVL_CHECK(c->rank >= 0 && c->rank < world_of(c), IVL_EINVAL, "loader: rank %d of %d", c->rank,
+              world_of(c));
     IVL_CHECK(c->first_step >= 0 && c->workers >= 0 && c->workers <= 1024, IVL_EINVAL,
               "loader: first step %lld, %d workers", (long long)c->first_step, c->workers);
-    IVL_CHECK(c->text_len >= 0 && (!c->tok || c->text_len >= 2), IVL_EINVAL, "loader: texts of %d tokens", c->text_len);
+    IVL_CHECK(c->text_len >= 0 && (!c->tok || c->text_len >= 2), IVL_EINVAL, "loader: texts of %d tokens",
+              c->text_len);
     return IVL_OK;
 }
 
@@ -168,7 +173,8 @@ static ivl_status set_up(ivl_loader *l, const ivl_dataset *ds, void *const *memo
     IVL_CHECK(n > 0, IVL_EINVAL, "loader: no record to draw from");
     for (int64_t i = 0; l->cfg.subset && i < n; i++)
         IVL_CHECK(l->cfg.subset[i] >= 0 && l->cfg.subset[i] < ivl_dataset_count(ds), IVL_EINVAL,
-                  "loader: record %lld of %lld", (long long)l->cfg.subset[i], (long long)ivl_dataset_count(ds));
+                  "loader: record %lld of %lld", (long long)l->cfg.subset[i],
+                  (long long)ivl_dataset_count(ds));
     l->end = end_of(&l->cfg, n);
     l->next = l->fill = l->cfg.first_step;
     IVL_CHECK(l->end < 0 || l->next <= l->end, IVL_EINVAL, "loader: step %lld is beyond the last, %lld",

@@ -1,5 +1,6 @@
-/* Worker threads fill the slots of a ring with batches, in step order. What a slot holds is a pure function of the data,
- * the configuration and the step: the number of workers, the cache, and a restart at another step change no byte. */
+/* Worker threads fill the slots of a ring with batches, in step order. What a slot holds is a pure function
+ * of the data, the configuration and the step: the number of workers, the cache, and a restart at another
+ * step change no byte. */
 #ifndef IVL_DATA_LOADER_H
 #define IVL_DATA_LOADER_H
 
@@ -14,36 +15,37 @@ typedef struct ivl_segment { int64_t from_step; int size, batch; } ivl_segment;
 enum { IVL_MAX_SEGMENTS = 8, IVL_MAX_REPLACE = 16 };
 
 typedef enum ivl_bad_policy {
-    IVL_BAD_SKIP, /* a bad record is replaced by another, drawn from (seed, step, row); without shuffling its row stays
-                     empty. After IVL_MAX_REPLACE bad ones in a row it is an error */
+    IVL_BAD_SKIP, /* a bad record is replaced by another, drawn from (seed, step, row); without shuffling its
+                     row stays empty. After IVL_MAX_REPLACE bad ones in a row it is an error */
     IVL_BAD_FAIL  /* its error, naming file and key, comes out of ivl_loader_next at its step */
 } ivl_bad_policy;
 
 typedef struct ivl_loader_config {
-    uint64_t      seed;
-    ivl_segment   segment[IVL_MAX_SEGMENTS]; /* the first from step 0 */
-    int           n_segments;
-    ivl_transform transform;                 /* its size is ignored: segments say it */
-    int           rank, world;               /* world 0 counts as 1 */
-    int           workers;                   /* 0 counts as 1 */
-    int64_t       first_step;
-    int64_t       end_step;                  /* 0: never; ignored without shuffling */
-    bool          in_order;                  /* one pass over the records in their order, no shuffling; the last batch
-                                                may have empty rows */
-    int64_t       shuffle_block;             /* see ivl_sampler.block */
-    const int64_t *subset;                   /* only these records, subset[n_subset]; NULL: all */
-    int64_t       n_subset;
-    const ivl_tokenizer *tok;                /* NULL: no text, ids are zero */
-    int           text_len;                  /* L */
-    const char   *prefix;                    /* NULL: "summarize:" */
-    int           clean_words;               /* 0: captions as they are; else cleaned, at most so many words */
-    const char   *langs, *without;           /* comma lists of language tags: only these (captions without a tag are
-                                                none of them); not these. NULL: all; none */
+    uint64_t seed;
+    ivl_segment segment[IVL_MAX_SEGMENTS]; /* the first from step 0 */
+    int n_segments;
+    ivl_transform transform;     /* its size is ignored: segments say it */
+    int rank, world;             /* world 0 counts as 1 */
+    int workers;                 /* 0 counts as 1 */
+    int64_t first_step;
+    int64_t end_step;            /* 0: never; ignored when in_order */
+    bool in_order;               /* one pass over the records in their order, no shuffling; the last batch may
+                                    have empty rows */
+    int64_t shuffle_block;       /* see ivl_sampler.block */
+    const int64_t *subset;       /* only these records, subset[n_subset]; NULL: all */
+    int64_t n_subset;
+    const ivl_tokenizer *tok;    /* NULL: no text, ids are zero */
+    int text_len;                /* L */
+    const char *prefix;          /* NULL: "summarize:" */
+    int clean_words;             /* 0: captions as they are; else cleaned, at most so many words */
+    const char *langs, *without; /* comma lists of language tags: only these (captions without a tag are none
+                                    of them); not these. NULL: all; none */
     ivl_bad_policy bad;
-    size_t        cache_bytes;               /* decoded pictures kept for later epochs */
+    size_t cache_bytes;          /* decoded pictures kept for later epochs */
 } ivl_loader_config;
 
-/* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without gaps. */
+/* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without
+ * gaps. */
 typedef struct ivl_slot_layout {
     size_t pixels;  /* u8 [B,S,S,3] */
     size_t ids;     /* i32 [B,L] */
@@ -61,11 +63,11 @@ typedef struct ivl_slot_info {
     int         size, rows;  /* S and B of this step */
     int         valid;       /* rows that are not empty */
     int         skipped;     /* bad records met */
-    const char *trouble;     /* the first one's message, "" if there was none; lives until the slot is released */
+    const char *trouble; /* the first one's message, "" if there was none; lives until the slot is released */
 } ivl_slot_info;
 
-/* slot[i] is memory of at least layout->bytes (pinned, say); it, ds, tok and the strings and subset of cfg must outlive
- * the loader. Workers start at once. */
+/* slot[i] is memory of at least layout->bytes (pinned, say); it, ds, tok and the strings and subset of cfg
+ * must outlive the loader. Workers start at once. */
 ivl_status ivl_loader_open(const ivl_dataset *ds, const ivl_loader_config *cfg, const ivl_slot_layout *layout,
                            void *const *slot, int n_slots, ivl_loader **l_p);
 /* At any time, from the thread that calls next; waits for rows that are being filled. */

@@ -69,8 +69,8 @@ static ivl_status add_glob(const char *pattern, ivl_paths *out)
 static ivl_status expand(const char *text, ivl_paths *out);
 
 /* head + middle + tail, expanded further. */
-static ivl_status expand_with(const char *text, const char *open, const char *middle, int n, const char *close,
-                              ivl_paths *out)
+static ivl_status expand_with(const char *text, const char *open, const char *middle, int n,
+                              const char *close, ivl_paths *out)
 {
     IVL_CHECK(out->n < MAX_PARTS, IVL_EINVAL, "%s: stands for more than %d files", text, MAX_PARTS);
     size_t head = (size_t)(open - text), room = strlen(text) + (size_t)n + 1;
@@ -102,7 +102,8 @@ static ivl_status expand_brace(const char *text, const char *open, const char *c
     if (range_of(open + 1, close, &from, &to, &width)) {
         IVL_CHECK(from <= to, IVL_EINVAL, "%s: the range %ld..%ld is empty", text, from, to);
         for (long i = from; i <= to; i++)
-            IVL_TRY(expand_with(text, open, number, snprintf(number, sizeof number, "%0*ld", width, i), close, out));
+            IVL_TRY(expand_with(text, open, number, snprintf(number, sizeof number, "%0*ld", width, i), close,
+                                out));
         return IVL_OK;
     }
     for (const char *p = open + 1; p <= close;) {
@@ -147,11 +148,13 @@ static ivl_status find_pictures(const char *dir, const char *below, int depth, i
 static ivl_status visit(const char *dir, const char *below, const struct dirent *e, int depth, ivl_paths *out)
 {
     struct stat st;
-    char *rel = *below ? ivl_path_join(below, e->d_name) : strdup(e->d_name), *full = rel ? ivl_path_join(dir, rel) : NULL;
+    char *rel = *below ? ivl_path_join(below, e->d_name) : strdup(e->d_name),
+         *full = rel ? ivl_path_join(dir, rel) : NULL;
     ivl_status s = full ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && !lstat(full, &st)) {
         if (S_ISDIR(st.st_mode)) s = find_pictures(dir, rel, depth + 1, out);
-        else if (ivl_is_picture_name(rel) && !stat(full, &st) && S_ISREG(st.st_mode)) s = ivl_paths_add(out, rel);
+        else if (ivl_is_picture_name(rel) && !stat(full, &st) && S_ISREG(st.st_mode))
+            s = ivl_paths_add(out, rel);
     }
     free(rel), free(full);
     return s;

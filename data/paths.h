@@ -1,4 +1,5 @@
-/* A growing list of strings, and the expansion of a spec ("a/{000..012}.tar::b/[*].png") into paths that exist. */
+/* A growing list of strings, and the expansion of a spec ("a/{000..012}.tar::b/[*].png") into paths that
+ * exist. */
 #ifndef IVL_DATA_PATHS_H
 #define IVL_DATA_PATHS_H
 
@@ -9,11 +10,12 @@ typedef struct ivl_paths { char **v; int64_t n, room; } ivl_paths;
 ivl_status ivl_paths_add(ivl_paths *p, const char *text); /* a copy */
 void       ivl_paths_free(ivl_paths *p);
 
-/* Every part of the spec in order; a pattern's matches sorted. A part that exists as it is written is not expanded. */
+/* Every part of the spec in order; a pattern's matches sorted. A part that exists as it is written is not
+ * expanded. */
 ivl_status ivl_paths_expand(const char *spec, ivl_paths *out_p);
 
-/* Pictures (.jpg .jpeg .png in any case) in a folder and below, relative to it, sorted by their bytes; hidden ones are
- * left out, linked folders are not entered. */
+/* Pictures (.jpg .jpeg .png in any case) in a folder and below, relative to it, sorted by their bytes; hidden
+ * ones are left out, linked folders are not entered. */
 ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p);
 /* Files straight in `dir` whose names end in `suffix`, as "dir/name", sorted. */
 ivl_status ivl_paths_suffix(const char *dir, const char *suffix, ivl_paths *out_p);

@@ -57,7 +57,8 @@ static void over_white(const uint8_t *in, uint8_t *out, size_t n)
 
 static ivl_status read_rgba(reader *r, size_t width, size_t height)
 {
-    IVL_CHECK(png_get_rowbytes(r->png, r->info) == width * 4, IVL_EFORMAT, "%s: the PNG has unexpected rows", r->name);
+    IVL_CHECK(png_get_rowbytes(r->png, r->info) == width * 4, IVL_EFORMAT, "%s: the PNG has unexpected rows",
+              r->name);
     r->rgba = malloc(width * height * 4);
     r->row = malloc(height * sizeof *r->row);
     IVL_CHECK(r->rgba && r->row, IVL_ENOMEM, "%s: no memory for %zu x %zu pixels", r->name, width, height);
@@ -99,7 +100,8 @@ ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_ima
     if (!r.info) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", name);
     if (s == IVL_OK) s = guarded_decode(&r, n);
     if (s == IVL_OK)
-        s = ivl_image_alloc(name, png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info), &im);
+        s = ivl_image_alloc(name, png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info),
+                            &im);
     if (s == IVL_OK) {
         over_white(r.rgba, im.rgb, (size_t)im.width * (size_t)im.height);
         *out_p = im;

@@ -1,8 +1,8 @@
-/* Separable bicubic (a = -0.5) in 8-bit fixed point. The kernel widens with the reduction (antialias), weights are
- * doubles normalised to sum 1 and rounded to 22 fraction bits, and each of the two passes rounds to 8 bits: Pillow's
- * arithmetic, so its results are met bit for bit. The order of the passes is Pillow 13's, too: along rows first, unless
- * the height shrinks by more than twice what the width does (older ones always take rows first; the difference shows
- * only where a hard edge overshoots). */
+/* Separable bicubic (a = -0.5) in 8-bit fixed point. The kernel widens with the reduction (antialias),
+ * weights are doubles normalised to sum 1 and rounded to 22 fraction bits, and each of the two passes rounds
+ * to 8 bits: Pillow's arithmetic, so its results are met bit for bit. The order of the passes is Pillow 13's,
+ * too: along rows first, unless the height shrinks by more than twice what the width does (older ones always
+ * take rows first; the difference shows only where a hard edge overshoots). */
 #include "data/transform.h"
 
 #include <math.h>
@@ -74,8 +74,8 @@ static void row_pass(const taps *t, const uint8_t *src, int skip, uint8_t *dst, 
 }
 
 /* Rows of `bytes` bytes are weighed and added: contiguous, so it vectorises. src is row `skip`. */
-static void column_pass(const taps *t, const uint8_t *src, int skip, size_t pitch, uint8_t *dst, int dh, size_t bytes,
-                        int32_t *acc)
+static void column_pass(const taps *t, const uint8_t *src, int skip, size_t pitch, uint8_t *dst, int dh,
+                        size_t bytes, int32_t *acc)
 {
     for (int y = 0; y < dh; y++, dst += bytes) {
         const uint8_t *s = src + (size_t)(t->first[y] - skip) * pitch;
@@ -127,12 +127,13 @@ static ivl_status columns_then_rows(const job *j)
     return IVL_OK;
 }
 
-ivl_status ivl_resize(const uint8_t *src, int sw, int sh, size_t pitch, const double box[4], uint8_t *dst, int dw,
-                      int dh, bool mirror)
+ivl_status ivl_resize(const uint8_t *src, int sw, int sh, size_t pitch, const double box[4], uint8_t *dst,
+                      int dw, int dh, bool mirror)
 {
-    IVL_CHECK(dw > 0 && dh > 0 && box[0] >= 0 && box[1] >= 0 && box[2] <= sw && box[3] <= sh && box[0] < box[2] &&
-                  box[1] < box[3], IVL_EINVAL, "cannot resize the part %g,%g..%g,%g of %d x %d to %d x %d", box[0],
-              box[1], box[2], box[3], sw, sh, dw, dh);
+    IVL_CHECK(dw > 0 && dh > 0 && box[0] >= 0 && box[1] >= 0 && box[2] <= sw && box[3] <= sh &&
+                  box[0] < box[2] && box[1] < box[3],
+              IVL_EINVAL, "cannot resize the part %g,%g..%g,%g of %d x %d to %d x %d", box[0], box[1], box[2],
+              box[3], sw, sh, dw, dh);
     job j = { .src = src, .pitch = pitch, .dst = dst, .dw = dw, .dh = dh, .mirror = mirror };
     ivl_status s = taps_make(&j.tx, box[0], box[2], sw, dw);
     if (s == IVL_OK) s = taps_make(&j.ty, box[1], box[3], sh, dh);

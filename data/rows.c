@@ -61,7 +61,8 @@ static void make_empty(const ivl_row_job *j, const place *to, int size)
     *to->len = 0, *to->caption = -1, *to->record = -1;
 }
 
-static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, uint32_t row, int size, const place *to)
+static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, uint32_t row, int size,
+                            const place *to)
 {
     const ivl_loader_config *cfg = j->cfg;
     ivl_cached *e = NULL;
@@ -111,8 +112,10 @@ ivl_status ivl_row_fill(const ivl_row_job *j, int64_t step, int row, void *slot,
         remember(r);
         make_empty(j, &to, seg->size);
         if (cfg->in_order) return IVL_OK;
-        IVL_CHECK(tries + 1 < IVL_MAX_REPLACE, s, "%d bad records in a row, so the data may not be what was meant; "
-                  "the first: %s", IVL_MAX_REPLACE, r->trouble);
+        IVL_CHECK(tries + 1 < IVL_MAX_REPLACE, s,
+                  "%d bad records in a row, so the data may not be what was meant; "
+                  "the first: %s",
+                  IVL_MAX_REPLACE, r->trouble);
         i = (int64_t)ivl_rng_below(again, global, tries, (uint64_t)step, (uint64_t)j->n);
     }
 }

@@ -12,7 +12,8 @@ typedef struct ivl_cache ivl_cache;
 ivl_status ivl_cache_open(int64_t n, size_t budget, ivl_cache **c_p); /* budget 0: *c_p is NULL */
 void       ivl_cache_close(ivl_cache *c);
 /* Record i, decoded; *kept_p says whether the cache owns it (else destroy it after use). */
-ivl_status ivl_cache_get(ivl_cache *c, const ivl_dataset *ds, int64_t i, int min_side, ivl_cached **e_p, bool *kept_p);
+ivl_status ivl_cache_get(ivl_cache *c, const ivl_dataset *ds, int64_t i, int min_side, ivl_cached **e_p,
+                         bool *kept_p);
 void       ivl_cached_destroy(ivl_cached *e);
 
 typedef struct ivl_row_job {

@@ -1,5 +1,5 @@
-/* Permutations without a table: a Feistel network on the smallest even number of bits that holds n, walked on until the
- * result is below n (Black & Rogaway, CT-RSA 2002). */
+/* Permutations without a table: a Feistel network on the smallest even number of bits that holds n, walked on
+ * until the result is below n (Black & Rogaway, CT-RSA 2002). */
 #include "data/sample.h"
 
 enum { ROUNDS = 6 };
@@ -48,7 +48,8 @@ int64_t ivl_permute_inverse(ivl_rng r, uint64_t c, int64_t n, int64_t i)
     return i;
 }
 
-/* Records in the first k of the permuted blocks, when the short last block stands at place `ragged` among them. */
+/* Records in the first k of the permuted blocks, when the short last block stands at place `ragged` among
+ * them. */
 static int64_t before(const ivl_sampler *s, int64_t blocks, int64_t ragged, int64_t k)
 {
     int64_t n = k * s->block;

@@ -1,5 +1,6 @@
-/* Which record stands at which place of the endless shuffled sequence: a pure function, so any step can be begun at and
- * any number of processes take slices of the same batches. Every epoch is a permutation of its own. */
+/* Which record stands at which place of the endless shuffled sequence: a pure function, so any step can be
+ * begun at and any number of processes take slices of the same batches. Every epoch is a permutation of its
+ * own. */
 #ifndef IVL_DATA_SAMPLE_H
 #define IVL_DATA_SAMPLE_H
 
@@ -10,8 +11,8 @@
 typedef struct ivl_sampler {
     uint64_t seed;
     int64_t  n;      /* records, at least 1 */
-    int64_t  block;  /* 0: shuffle all of them freely; else shuffle blocks of this many, and the records within each
-                        IVL_SAMPLE_WINDOW blocks, so that reads stay near each other on disk */
+    int64_t block; /* 0: shuffle all of them freely; else shuffle blocks of this many, and the records within
+                      each IVL_SAMPLE_WINDOW blocks, so that reads stay near each other on disk */
 } ivl_sampler;
 
 enum { IVL_SAMPLE_WINDOW = 32 };

@@ -104,7 +104,8 @@ ivl_status ivl_sp_decode(const ivl_sp *sp, const int32_t *ids, size_t n, char **
     });
 }
 
-ivl_status ivl_sp_train(ivl_sp_next next, void *user, int vocab, const char *name, char **model_p, size_t *n_p)
+ivl_status ivl_sp_train(ivl_sp_next next, void *user, int vocab, const char *name, char **model_p,
+                        size_t *n_p)
 {
     return guarded(name, [&]() -> ivl_status {
         const std::unordered_map<std::string, std::string> settings = {

@@ -15,7 +15,7 @@ void ivl_table_close(ivl_table *t)
     *t = (ivl_table){ 0 };
 }
 
-/* Cuts a quoted cell ("" is one quote) that begins at t->at; NULL if it never ends. Leaves t->at behind it. */
+/* Cuts a quoted cell ("" is one quote) that begins at t->at; NULL if it never ends. t->at moves past it. */
 static char *quoted(ivl_table *t)
 {
     char *cell = t->at + 1, *to = cell;

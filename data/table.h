@@ -14,8 +14,9 @@ typedef struct ivl_table {
     int64_t line;
 } ivl_table;
 
-/* `name` must outlive the table. A first line with known column names (path, file_name, image ...; caption, text ...;
- * lang ...; group, concept, image_id ...) orders the columns; without one they are path, caption, lang, group. */
+/* `name` must outlive the table. A first line with known column names (path, file_name, image ...; caption,
+ * text ...; lang ...; group, concept, image_id ...) orders the columns; without one they are path, caption,
+ * lang, group. */
 ivl_status ivl_table_open(const char *name, ivl_table *t_p);
 /* The same on text[n] with a 0 after it, which the table then owns. */
 ivl_status ivl_table_parse(const char *name, char *text, size_t n, ivl_table *t_p);

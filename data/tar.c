@@ -83,7 +83,8 @@ static ivl_status read_text(walk *w, int64_t bytes, char **out_p)
     IVL_CHECK(t, IVL_ENOMEM, "%s: out of memory", w->name);
     if (!read_at(w, t, (size_t)bytes, w->pos + BLOCK)) {
         free(t);
-        return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot read at byte %lld", w->name, (long long)w->pos);
+        return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot read at byte %lld", w->name,
+                        (long long)w->pos);
     }
     t[bytes] = 0;
     *out_p = t;
@@ -155,8 +156,8 @@ static ivl_status member(walk *w, int64_t bytes)
     if (path_trouble(path)) bad = path_trouble(path);
     if (type == 0 && *path && path[strlen(path) - 1] == '/') return IVL_OK; /* a folder in the oldest form */
     if (!bad && w->pos + BLOCK > w->size - bytes) {
-        snprintf(why, sizeof why, "the file is truncated: %lld bytes are announced, %lld are left", (long long)bytes,
-                 (long long)(w->size - w->pos - BLOCK));
+        snprintf(why, sizeof why, "the file is truncated: %lld bytes are announced, %lld are left",
+                 (long long)bytes, (long long)(w->size - w->pos - BLOCK));
         bad = why;
     }
     ivl_tar_member m = { path, w->pos + BLOCK, bytes };
@@ -169,7 +170,8 @@ static ivl_status extension(walk *w, int64_t bytes, bool *done_p)
     char type = (char)w->h[156], *text = NULL;
     *done_p = type == 'L' || type == 'K' || type == 'x' || type == 'g';
     if (type != 'L' && type != 'x') return IVL_OK;
-    if (bytes > MAX_NAME || w->pos + BLOCK > w->size - bytes) return trouble(w, "", "a name header is too long");
+    if (bytes > MAX_NAME || w->pos + BLOCK > w->size - bytes)
+        return trouble(w, "", "a name header is too long");
     IVL_TRY(read_text(w, bytes, &text));
     bool ok = true;
     if (type == 'L') free(w->path), w->path = text;
@@ -183,7 +185,8 @@ static ivl_status step(walk *w, bool *more_p)
     *more_p = false;
     if (w->pos + BLOCK > w->size)
         return w->pos == w->size ? IVL_OK : trouble(w, "", "the file is truncated in a header");
-    IVL_CHECK(read_at(w, w->h, BLOCK, w->pos), IVL_EIO, "%s: cannot read at byte %lld", w->name, (long long)w->pos);
+    IVL_CHECK(read_at(w, w->h, BLOCK, w->pos), IVL_EIO, "%s: cannot read at byte %lld", w->name,
+              (long long)w->pos);
     if (all_zero(w->h)) return IVL_OK;
     if (!checksum_holds(w->h)) {
         IVL_CHECK(w->pos, IVL_EFORMAT, "%s: not a tar file", w->name);
@@ -195,7 +198,8 @@ static ivl_status step(walk *w, bool *more_p)
     int64_t bytes = number(w->h + 124, 12);
     if (bytes >= 0) IVL_TRY(extension(w, bytes, &named));
     if (!named && w->bytes >= 0) bytes = w->bytes;
-    if (bytes < 0 || bytes > INT64_MAX / 2) return trouble(w, w->path ? w->path : "", "its size is no sensible number");
+    if (bytes < 0 || bytes > INT64_MAX / 2)
+        return trouble(w, w->path ? w->path : "", "its size is no sensible number");
     if (!named) {
         char type = (char)w->h[156];
         if (type == '1' || type == '2' || type == '5') bytes = 0; /* whatever they say, no data follows */
@@ -234,8 +238,9 @@ static ivl_status pour(struct archive *a, const char *path, int64_t limit, int f
                   (long long)(limit >> 20), advice);
         for (la_ssize_t at = 0; at < n;) {
             ssize_t put = write(fd, buf + at, (size_t)(n - at));
-            IVL_CHECK(put > 0, IVL_EIO, "%s: no room to decompress in the temporary folder (%s); set TMPDIR, or %s",
-                      path, strerror(errno), advice);
+            IVL_CHECK(put > 0, IVL_EIO,
+                      "%s: no room to decompress in the temporary folder (%s); set TMPDIR, or %s", path,
+                      strerror(errno), advice);
             at += put;
         }
     }
@@ -262,8 +267,10 @@ ivl_status ivl_tar_unpack(const char *path, int64_t limit, int *fd_p)
     if (s == IVL_OK) {
         archive_read_support_filter_all(a);
         archive_read_support_format_raw(a);
-        if (archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK || archive_read_next_header(a, &e) != ARCHIVE_OK)
-            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: cannot decompress: %s", path, archive_error_string(a));
+        if (archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK ||
+            archive_read_next_header(a, &e) != ARCHIVE_OK)
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: cannot decompress: %s", path,
+                         archive_error_string(a));
     }
     if (s == IVL_OK) s = temporary_file(&fd);
     if (s == IVL_OK) s = pour(a, path, limit, fd);

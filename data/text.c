@@ -1,4 +1,5 @@
-/* LLaMA's rules around sentencepiece, as Hugging Face's LlamaTokenizer has them, and the caption forms of InternVL. */
+/* LLaMA's rules around sentencepiece, as Hugging Face's LlamaTokenizer has them, and the caption forms of
+ * InternVL. */
 #include "data/tokenizer.h"
 #include "data/sentencepiece.h"
 #include "runtime/file.h"
@@ -16,7 +17,8 @@ struct ivl_tokenizer {
     size_t mark; /* tokens of MARK alone */
 };
 
-/* A character whose tokens never join those of what follows; encoding behind it keeps the dummy space off the text. */
+/* A character whose tokens never join those of what follows; encoding behind it keeps the dummy space off the
+ * text. */
 #define MARK "\xe2\x81\x87"
 
 typedef struct ids { int32_t *v; size_t n, room; } ids;
@@ -47,7 +49,8 @@ ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p)
                        : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = ivl_sp_open(data, n, name, &tok->sp, &tok->info);
     if (s == IVL_OK && (tok->info.bos < 0 || tok->info.eos < 0))
-        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                     "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
     if (s == IVL_OK) s = ivl_sp_encode(tok->sp, MARK, strlen(MARK), &mark, &tok->mark);
     free(mark), free(data), free(inside);
     if (s != IVL_OK) {
@@ -152,17 +155,19 @@ ivl_status ivl_tokenizer_decode(const ivl_tokenizer *tok, const int32_t *in, siz
     size_t m = 0, bad = n;
     for (size_t i = 0; i < n; i++) {
         if (in[i] < 0 || in[i] >= tok->info.size) bad = i;
-        else if (in[i] != tok->info.unk && in[i] != tok->info.bos && in[i] != tok->info.eos) kept[m++] = in[i];
+        else if (in[i] != tok->info.unk && in[i] != tok->info.bos && in[i] != tok->info.eos)
+            kept[m++] = in[i];
     }
-    ivl_status s = bad < n ? ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "token %zu is %d; the vocabulary has %d", bad,
-                                      (int)in[bad], tok->info.size)
-                           : ivl_sp_decode(tok->sp, kept, m, text_p);
+    ivl_status s = bad < n
+                       ? ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "token %zu is %d; the vocabulary has %d",
+                                  bad, (int)in[bad], tok->info.size)
+                       : ivl_sp_decode(tok->sp, kept, m, text_p);
     free(kept);
     return s;
 }
 
-ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const char *text, int max_len, int32_t *out,
-                           int32_t *len_p)
+ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const char *text, int max_len,
+                           int32_t *out, int32_t *len_p)
 {
     IVL_CHECK(max_len >= 2, IVL_EINVAL, "texts of at most %d tokens have no room for <s> and </s>", max_len);
     size_t most = (size_t)max_len * BYTES_PER_TOKEN, np = strlen(prefix), nt = strnlen(text, most);
@@ -184,7 +189,8 @@ ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const c
     return s;
 }
 
-ivl_status ivl_text_contrastive(const ivl_tokenizer *tok, const char *text, int max_len, int32_t *out, int32_t *len_p)
+ivl_status ivl_text_contrastive(const ivl_tokenizer *tok, const char *text, int max_len, int32_t *out,
+                                int32_t *len_p)
 {
     return ivl_text_encode(tok, "summarize:", text, max_len, out, len_p);
 }

@@ -1,6 +1,6 @@
-/* Text to token ids and back: sentencepiece models under LLaMA's rules, and InternVL's conventions for captions. All
- * but open, close and legacy may be called by many threads at once. Text is UTF-8; every byte that is not valid UTF-8
- * counts as U+FFFD. */
+/* Text to token ids and back: sentencepiece models under LLaMA's rules, and InternVL's conventions for
+ * captions. All but open, close and legacy may be called by many threads at once. Text is UTF-8; every byte
+ * that is not valid UTF-8 counts as U+FFFD. */
 #ifndef IVL_DATA_TOKENIZER_H
 #define IVL_DATA_TOKENIZER_H
 
@@ -8,11 +8,13 @@
 
 typedef struct ivl_tokenizer ivl_tokenizer;
 
-ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p); /* tokenizer.model, or a folder with one */
+ivl_status ivl_tokenizer_open(const char *path,
+                              ivl_tokenizer **tok_p); /* tokenizer.model, or a folder with one */
 void       ivl_tokenizer_close(ivl_tokenizer *tok);
 
-/* true (as opened): sentencepiece's dummy space stands before every stretch of text between special tokens (Vicuna
- * 1.3, InternVL-14B); false: only before the text's first (Vicuna 1.5; "legacy": false in tokenizer_config.json). */
+/* true (as opened): sentencepiece's dummy space stands before every stretch of text between special tokens
+ * (Vicuna 1.3, InternVL-14B); false: only before the text's first (Vicuna 1.5; "legacy": false in
+ * tokenizer_config.json). */
 void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy);
 
 int ivl_tokenizer_size(const ivl_tokenizer *tok); /* vocabulary */
@@ -20,31 +22,33 @@ int ivl_tokenizer_bos(const ivl_tokenizer *tok);
 int ivl_tokenizer_eos(const ivl_tokenizer *tok);
 int ivl_tokenizer_unk(const ivl_tokenizer *tok);
 
-/* BOS, then the text; "<s>", "</s>" and "<unk>" in the text are single tokens. *ids_p is freed by the caller. */
+/* BOS, then the text; "<s>", "</s>" and "<unk>" in it are single tokens. *ids_p is freed by the caller. */
 ivl_status ivl_tokenizer_encode(const ivl_tokenizer *tok, const char *text, int32_t **ids_p, size_t *n_p);
 
 /* The text of n ids, without the special ones; *text_p is freed by the caller. */
 ivl_status ivl_tokenizer_decode(const ivl_tokenizer *tok, const int32_t *ids, size_t n, char **text_p);
 
-/* ids[max_len] = BOS, prefix + text, EOS, then zeros (id 0 is padding); *len_p counts what is not padding. A longer
- * text is cut so that EOS stays last, as Hugging Face's truncation does: it makes room for the special tokens first.
- * Text beyond 1 KiB per token is not looked at. */
-ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const char *text, int max_len, int32_t *ids,
-                           int32_t *len_p);
+/* ids[max_len] = BOS, prefix + text, EOS, then zeros (id 0 is padding); *len_p counts what is not padding. A
+ * longer text is cut so that EOS stays last, as Hugging Face's truncation does: it makes room for the special
+ * tokens first. Text beyond 1 KiB per token is not looked at. */
+ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const char *text, int max_len,
+                           int32_t *ids, int32_t *len_p);
 
 /* The contrastive form: prefix "summarize:", no space after it. */
 ivl_status ivl_text_contrastive(const ivl_tokenizer *tok, const char *text, int max_len, int32_t *ids,
                                 int32_t *len_p);
 
-/* The training-time cleaning of captions: lower case (Unicode), each of .!"()*#:;~ becomes a space, runs of white
- * space become one space, at most `words` words (0: all). *out_p is freed by the caller. */
+/* The training-time cleaning of captions: lower case (Unicode), each of .!"()*#:;~ becomes a space, runs of
+ * white space become one space, at most `words` words (0: all). *out_p is freed by the caller. */
 ivl_status ivl_text_clean(const char *text, int words, char **out_p);
 
-/* text[n] with every byte that is not part of valid UTF-8 replaced by U+FFFD, and a 0 after it; freed by the caller. */
+/* text[n] with every byte that is not part of valid UTF-8 replaced by U+FFFD, and a 0 after it; freed by the
+ * caller. */
 ivl_status ivl_utf8_clean(const char *text, size_t n, char **out_p, size_t *n_p);
 
 /* Trains a LLaMA-style vocabulary on a file of one text a line: BPE with byte fallback, split digits, no
- * normalisation, ids unk 0, bos 1, eos 2, no pad. The same corpus gives the same model. Writes `out` atomically. */
+ * normalisation, ids unk 0, bos 1, eos 2, no pad. The same corpus gives the same model. Writes `out`
+ * atomically. */
 ivl_status ivl_tokenizer_train(const char *corpus, int vocab, const char *out);
 
 #endif

@@ -40,7 +40,8 @@ static ivl_crop central(int width, int height, double min_ratio, double max_rati
     return c;
 }
 
-static ivl_crop random_crop(const ivl_transform *t, int width, int height, uint64_t seed, uint64_t step, uint32_t row)
+static ivl_crop random_crop(const ivl_transform *t, int width, int height, uint64_t seed, uint64_t step,
+                            uint32_t row)
 {
     ivl_rng r = ivl_rng_make(seed, "crop");
     double lo, hi, ratio_lo = log(3.0 / 4), ratio_hi = log(4.0 / 3);
@@ -57,7 +58,8 @@ static ivl_crop random_crop(const ivl_transform *t, int width, int height, uint6
     return central(width, height, 3.0 / 4, 4.0 / 3);
 }
 
-ivl_crop ivl_crop_draw(const ivl_transform *t, int width, int height, uint64_t seed, uint64_t step, uint32_t row)
+ivl_crop ivl_crop_draw(const ivl_transform *t, int width, int height, uint64_t seed, uint64_t step,
+                       uint32_t row)
 {
     ivl_crop c = { .w = width, .h = height };
     if (t->fit == IVL_FIT_RANDOM) c = random_crop(t, width, height, seed, step, row);
@@ -84,7 +86,8 @@ static ivl_status center(const ivl_image *im, int size, bool flip, uint8_t *dst)
         const uint8_t *from = all.rgb + ((size_t)(top + y) * (size_t)w + (size_t)left) * 3;
         uint8_t *to = dst + (size_t)y * (size_t)size * 3;
         if (!flip) memcpy(to, from, (size_t)size * 3);
-        for (int x = 0; flip && x < size; x++) memcpy(to + 3 * (size_t)x, from + 3 * (size_t)(size - 1 - x), 3);
+        for (int x = 0; flip && x < size; x++)
+            memcpy(to + 3 * (size_t)x, from + 3 * (size_t)(size - 1 - x), 3);
     }
     ivl_image_free(&all);
     return s;
@@ -97,8 +100,8 @@ ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint
     if (t->fit == IVL_FIT_CENTER) return center(im, t->size, c.flip, dst);
     const double box[4] = { 0, 0, c.w, c.h };
     size_t pitch = (size_t)im->width * 3;
-    return ivl_resize(im->rgb + (size_t)c.y * pitch + (size_t)c.x * 3, c.w, c.h, pitch, box, dst, t->size, t->size,
-                      c.flip);
+    return ivl_resize(im->rgb + (size_t)c.y * pitch + (size_t)c.x * 3, c.w, c.h, pitch, box, dst, t->size,
+                      t->size, c.flip);
 }
 
 int ivl_transform_min_side(const ivl_transform *t)

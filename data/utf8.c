@@ -7,14 +7,15 @@
 #include <string.h>
 #include <wctype.h>
 
-/* Bytes of the valid sequence at p (n left), 0 if there is none; its code point in *c. No surrogates, no over-long
- * forms, nothing beyond U+10FFFF. */
+/* Bytes of the valid sequence at p (n left), 0 if there is none; its code point in *c. No surrogates, no
+ * over-long forms, nothing beyond U+10FFFF. */
 static size_t sequence(const unsigned char *p, size_t n, uint32_t *c)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     if (p[0] < 0x80) return *c = p[0], 1;
-    size_t len = p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
-    if (!len || len > n) return 0;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
+    if (len > n) return 0;
     *c = p[0] & (0x7f >> len);
     for (size_t i = 1; i < len; i++) {
         if ((p[i] & 0xc0) != 0x80) return 0;
@@ -64,11 +65,12 @@ static bool is_letter(uint32_t c) { return unicode && iswalpha_l((wint_t)c, unic
 static bool is_space(uint32_t c)
 {
     return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+           c == 0x3000;
 }
 
-/* Lower case into out (room for twice the bytes); the capital sigma at a word's end becomes the final one, and the
- * dotted capital I keeps its dot, as Unicode's special rules have it. */
+/* Lower case into out (room for twice the bytes); the capital sigma at a word's end becomes the final one,
+ * and the dotted capital I keeps its dot, as Unicode's special rules have it. */
 static size_t lower_all(const char *in, size_t n, char *out)
 {
     size_t m = 0;

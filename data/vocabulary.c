@@ -33,8 +33,8 @@ static ivl_status write_model(const char *out, const char *model, size_t n)
 
 ivl_status ivl_tokenizer_train(const char *path, int vocab, const char *out)
 {
-    IVL_CHECK(vocab >= MIN_VOCAB && vocab <= 1 << 20, IVL_EINVAL, "a vocabulary of %d; %d to %d are possible", vocab,
-              MIN_VOCAB, 1 << 20);
+    IVL_CHECK(vocab >= MIN_VOCAB && vocab <= 1 << 20, IVL_EINVAL, "a vocabulary of %d; %d to %d are possible",
+              vocab, MIN_VOCAB, 1 << 20);
     corpus c = { .f = fopen(path, "rb") };
     IVL_CHECK(c.f, IVL_EIO, "%s: cannot read: %s", path, strerror(errno));
     char *model = NULL;

@@ -50,7 +50,10 @@ static inline void tar_add(FILE *f, const char *name, const void *data, size_t b
     tar_add_type(f, name, data, bytes, '0');
 }
 
-static inline void tar_text(FILE *f, const char *name, const char *text) { tar_add(f, name, text, strlen(text)); }
+static inline void tar_text(FILE *f, const char *name, const char *text)
+{
+    tar_add(f, name, text, strlen(text));
+}
 
 static inline void tar_end(FILE *f)
 {

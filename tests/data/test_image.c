@@ -1,14 +1,14 @@
-/* Decoding: every form of JPEG and PNG against pixels made by Pillow (tests/data/make_golden.py), scaled decoding,
- * and what must be refused with a message that names the file. */
+/* Decoding: every form of JPEG and PNG against pixels made by Pillow (tests/data/make_golden.py), scaled
+ * decoding, and what must be refused with a message that names the file. */
 #include "data/image.h"
 #include "runtime/file.h"
 #include "tests/suite.h"
 
 static const char *const pictures[] = {
-    "rgb444.jpg", "rgb422.jpg", "rgb420.jpg", "gray.jpg", "progressive.jpg", "cmyk.jpg", "ycck.jpg", "keeprgb.jpg",
-    "rgb8.png", "rgba8.png", "gray8.png", "graya8.png", "gray1.png", "gray2.png", "gray4.png", "palette1.png",
-    "palette2.png", "palette4.png", "palette8.png", "rgba16.png", "rgb16.png", "gray16.png", "rgbkey.png",
-    "interlaced.png",
+    "rgb444.jpg",   "rgb422.jpg",  "rgb420.jpg", "gray.jpg",     "progressive.jpg", "cmyk.jpg",
+    "ycck.jpg",     "keeprgb.jpg", "rgb8.png",   "rgba8.png",    "gray8.png",       "graya8.png",
+    "gray1.png",    "gray2.png",   "gray4.png",  "palette1.png", "palette2.png",    "palette4.png",
+    "palette8.png", "rgba16.png",  "rgb16.png",  "gray16.png",   "rgbkey.png",      "interlaced.png",
 };
 enum { N_PICTURES = sizeof pictures / sizeof *pictures };
 
@@ -30,14 +30,14 @@ START_TEST(pixels_are_pillows)
     ck_assert_msg(ivl_image_decode(data, n, pictures[_i], 0, &im) == IVL_OK, "%s", ivl_last_error());
     ck_assert_uint_eq((size_t)im.width * (size_t)im.height * 3, want_n);
     for (size_t i = 0; i < want_n; i++)
-        ck_assert_msg(abs(im.rgb[i] - (uint8_t)want[i]) <= 1, "%s: byte %zu is %d, not %d", pictures[_i], i, im.rgb[i],
-                      (uint8_t)want[i]);
+        ck_assert_msg(abs(im.rgb[i] - (uint8_t)want[i]) <= 1, "%s: byte %zu is %d, not %d", pictures[_i], i,
+                      im.rgb[i], (uint8_t)want[i]);
     ivl_image_free(&im);
     free(data), free(want);
 }
 END_TEST
 
-/* Every beginning of every file: an error that names it, or (when only trailing marks are cut) the picture. */
+/* Every beginning of every file: an error that names it, or the picture when only end marks are cut. */
 START_TEST(truncated_is_named)
 {
     size_t n = 0;
@@ -62,7 +62,8 @@ START_TEST(scaled_jpeg)
     size_t n = 0;
     char *data = slurp("large.jpg", &n); /* 200 x 120 */
     const int ask[] = { 0, 120, 121, 60, 61, 14, 1, 500 };
-    const int width[] = { 200, 200, 200, 100, 125, 25, 25, 200 }, height[] = { 120, 120, 120, 60, 75, 15, 15, 120 };
+    const int width[] = { 200, 200, 200, 100, 125, 25, 25, 200 },
+              height[] = { 120, 120, 120, 60, 75, 15, 15, 120 };
     for (int i = 0; i < 8; i++) {
         ivl_image im = { 0 };
         ck_assert_int_eq(ivl_image_decode(data, n, "large", ask[i], &im), IVL_OK);
@@ -93,14 +94,17 @@ static void refuse(const char *data, size_t n, const char *word)
 {
     ivl_image im = { 0 };
     ck_assert_int_eq(ivl_image_decode(data, n, "x.png", 0, &im), IVL_EFORMAT);
-    ck_assert_msg(strstr(ivl_last_error(), word) && !strncmp(ivl_last_error(), "x.png: ", 7), "%s", ivl_last_error());
+    ck_assert_msg(strstr(ivl_last_error(), word) && !strncmp(ivl_last_error(), "x.png: ", 7), "%s",
+                  ivl_last_error());
 }
 
 START_TEST(hostile_sizes)
 {
     size_t n = 0;
     char *data = slurp("rgb8.png", &n);
-    const uint32_t size[][2] = { { 40000, 10 }, { 30000, 30000 }, { 0x7fffffff, 0x7fffffff }, { 16000, 16000 } };
+    const uint32_t size[][2] = {
+        { 40000, 10 }, { 30000, 30000 }, { 0x7fffffff, 0x7fffffff }, { 16000, 16000 }
+    };
     const char *const word[] = { "refused", "refused", "refused", "cannot be in" };
     for (int i = 0; i < 4; i++) {
         put32(data + 16, size[i][0]), put32(data + 20, size[i][1]);

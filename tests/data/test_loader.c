@@ -26,8 +26,11 @@ static void make_shard(bool some_bad)
         snprintf(key, sizeof key, "k%02d.%s", i, i % 2 ? "jpg" : "png");
         tar_add(f, key, data, n);
         snprintf(key, sizeof key, "k%02d.json", i);
-        snprintf(text, sizeof text, "{\"captions\": [{\"lang\": \"en\", \"text\": \"cat %d\"}, {\"lang\": \"de\", "
-                 "\"text\": \"Hund %d\"}, {\"lang\": \"pt\", \"text\": \"x\"}, {\"lang\": \"pt-PT\", \"text\": \"y\"}]}", i, i);
+        snprintf(text, sizeof text,
+                 "{\"captions\": [{\"lang\": \"en\", \"text\": \"cat %d\"}, {\"lang\": \"de\", "
+                 "\"text\": \"Hund %d\"}, {\"lang\": \"pt\", \"text\": \"x\"}, {\"lang\": \"pt-PT\", "
+                 "\"text\": \"y\"}]}",
+                 i, i);
         tar_text(f, key, text);
         free(data);
     }
@@ -51,9 +54,15 @@ static void tear_down(void)
 
 static ivl_loader_config plain(void)
 {
-    return (ivl_loader_config){ .seed = 7, .segment = { { 0, 12, 8 }, { 5, 16, 4 } }, .n_segments = 2, .workers = 2,
-                                .transform = { .fit = IVL_FIT_RANDOM, .scale_lo = 0.3, .scale_hi = 1, .flip = 0.5 },
-                                .tok = tok, .text_len = 12 };
+    return (ivl_loader_config){
+        .seed = 7,
+        .segment = { { 0, 12, 8 }, { 5, 16, 4 } },
+        .n_segments = 2,
+        .workers = 2,
+        .transform = { .fit = IVL_FIT_RANDOM, .scale_lo = 0.3, .scale_hi = 1, .flip = 0.5 },
+        .tok = tok,
+        .text_len = 12
+    };
 }
 
 typedef struct run {
@@ -73,7 +82,8 @@ static run begin(const ivl_loader_config *cfg, int slots)
         r.slot[i] = malloc(r.layout.bytes);
         memset(r.slot[i], 0xa5, r.layout.bytes);
     }
-    ck_assert_msg(ivl_loader_open(r.ds, cfg, &r.layout, r.slot, slots, &r.l) == IVL_OK, "%s", ivl_last_error());
+    ck_assert_msg(ivl_loader_open(r.ds, cfg, &r.layout, r.slot, slots, &r.l) == IVL_OK, "%s",
+                  ivl_last_error());
     return r;
 }
 
@@ -210,8 +220,8 @@ START_TEST(languages)
 {
     ivl_loader_config cfg = plain();
     struct { const char *langs, *without; unsigned want; } t[] = {
-        { NULL, NULL, 15 }, { "de", NULL, 2 }, { "en,pt-PT", NULL, 9 }, { "pt", NULL, 4 }, { NULL, "de,en", 12 },
-        { "en,de", "en", 2 },
+        { NULL, NULL, 15 }, { "de", NULL, 2 },     { "en,pt-PT", NULL, 9 },
+        { "pt", NULL, 4 },  { NULL, "de,en", 12 }, { "en,de", "en", 2 },
     };
     for (size_t k = 0; k < sizeof t / sizeof *t; k++) {
         cfg.langs = t[k].langs, cfg.without = t[k].without;
@@ -271,7 +281,8 @@ START_TEST(bad_records_fail)
         if (status == IVL_OK) ivl_loader_release(r.l, s);
     }
     ck_assert_int_eq(status, IVL_EFORMAT);
-    ck_assert_msg(strstr(ivl_last_error(), "s.tar: k") && strstr(ivl_last_error(), "step "), "%s", ivl_last_error());
+    ck_assert_msg(strstr(ivl_last_error(), "s.tar: k") && strstr(ivl_last_error(), "step "), "%s",
+                  ivl_last_error());
     ck_assert_int_eq(ivl_loader_next(r.l, &s), IVL_EFORMAT); /* and stays so */
     end(&r);
 }

@@ -93,8 +93,8 @@ static void expect(const ivl_dataset *ds, int64_t i, const char *key, const char
     ivl_sample r = read_one(ds, i);
     char got[512] = "";
     for (int k = 0; k < r.n_captions; k++)
-        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s%s%s", k ? "|" : "", r.caption[k].lang ? r.caption[k].lang : "",
-                 r.caption[k].lang ? "=" : "", r.caption[k].text);
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s%s%s", k ? "|" : "",
+                 r.caption[k].lang ? r.caption[k].lang : "", r.caption[k].lang ? "=" : "", r.caption[k].text);
     ck_assert_str_eq(r.key, key);
     ck_assert_str_eq(ivl_dataset_key(ds, i), key);
     ck_assert_str_eq(got, captions);
@@ -110,9 +110,11 @@ static void honest_shard(const char *name)
     tar_text(f, "00/", ""), tar_add_type(f, "dir", "", 0, '5');
     tar_add(f, "0001.jpg", jpg, jpg_n);
     tar_text(f, "0001.txt", "a red cat\n");
-    tar_text(f, "0001.json", "{\"caption\": \"other\", \"key\": \"0001\", \"status\": \"success\", \"image_id\": 3}");
-    tar_text(f, "./0002.json", "{\"concept\": \"grin\", \"captions\": [{\"lang\": \"en\", \"text\": \"grinning face\"},"
-                               " {\"lang\": \"de\", \"text\": \"grinsendes Gesicht\"}, \"plain\", 7, {\"lang\": \"x\"}]}");
+    tar_text(f, "0001.json",
+             "{\"caption\": \"other\", \"key\": \"0001\", \"status\": \"success\", \"image_id\": 3}");
+    tar_text(f, "./0002.json",
+             "{\"concept\": \"grin\", \"captions\": [{\"lang\": \"en\", \"text\": \"grinning face\"},"
+             " {\"lang\": \"de\", \"text\": \"grinsendes Gesicht\"}, \"plain\", 7, {\"lang\": \"x\"}]}");
     tar_add(f, "./0002.PNG", png, png_n);
     tar_text(f, "a.b/c.txt", "one\r\ntwo\n\n");
     tar_add(f, "a.b/c.png", png, png_n);
@@ -190,14 +192,16 @@ START_TEST(hostile_members)
     tar_add(f, "caf\xe9.png", png, png_n);
     tar_text(f, "bad.json", "{\"caption\": "), tar_add(f, "bad.png", png, png_n);
     tar_text(f, "list.json", "[1]"), tar_add(f, "list.png", png, png_n);
-    tar_text(f, "deep.json", "{\"captions\": [[[[{}]]]], \"concept\": [1]}"), tar_add(f, "deep.png", png, png_n);
+    tar_text(f, "deep.json", "{\"captions\": [[[[{}]]]], \"concept\": [1]}"),
+        tar_add(f, "deep.png", png, png_n);
     tar_end(f);
     ivl_dataset *ds = open_set(at("h.tar"));
     ck_assert_int_eq(ivl_dataset_count(ds), 5);
     ck_assert_int_eq(ivl_dataset_bad(ds), 8);
     ck_assert(has_note(ds, "h.tar: ../../etc/passwd.png", "leaves the folder"));
     ck_assert(has_note(ds, "h.tar: /abs.png", "absolute") && has_note(ds, "a/../b.png", "leaves the folder"));
-    ck_assert(has_note(ds, "link.png", "links") && has_note(ds, "hard.png", "links") && has_note(ds, "fifo.png", "regular"));
+    ck_assert(has_note(ds, "link.png", "links") && has_note(ds, "hard.png", "links") &&
+              has_note(ds, "fifo.png", "regular"));
     ck_assert(has_note(ds, "bell", "control") && has_note(ds, "twice", "second"));
     ck_assert_str_eq(ivl_dataset_key(ds, 1), "caf\xef\xbf\xbd");
     ivl_sample r = { 0 };
@@ -278,8 +282,13 @@ START_TEST(specs)
     honest_shard("x-08.tar"), honest_shard("x-09.tar"), honest_shard("x-10.tar");
     put("one.png", png, png_n);
     struct { const char *spec; int count; } t[] = {
-        { "%s/x-{08..10}.tar", 12 }, { "%s/x-*.tar", 12 }, { "%s/x-{09,10}.tar", 8 }, { "%s/x-08.tar::%s/one.png", 5 },
-        { "%s", 12 }, { "%s/x-0[89].tar", 8 }, { "%s/x-{08..09}.tar::%s/x-10.tar", 12 },
+        { "%s/x-{08..10}.tar", 12 },
+        { "%s/x-*.tar", 12 },
+        { "%s/x-{09,10}.tar", 8 },
+        { "%s/x-08.tar::%s/one.png", 5 },
+        { "%s", 12 },
+        { "%s/x-0[89].tar", 8 },
+        { "%s/x-{08..09}.tar::%s/x-10.tar", 12 },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         char spec[512];
@@ -330,7 +339,8 @@ START_TEST(folder)
     put("f/a.JPG", jpg, jpg_n), put_text("f/a.json", "{\"caption\": \"ay\"}");
     put("f/sub/deep/c.jpeg", jpg, jpg_n);
     put("f/.hidden.png", png, png_n), put_text("f/notes.md", "no picture");
-    put_text("f/captions.txt", "image,caption\nsub/deep/c.jpeg,\"sea, blue\"\nsub/deep/c.jpeg#1,again\nnone.jpg,x\nb.png,\n");
+    put_text("f/captions.txt",
+             "image,caption\nsub/deep/c.jpeg,\"sea, blue\"\nsub/deep/c.jpeg#1,again\nnone.jpg,x\nb.png,\n");
     ivl_dataset *ds = open_set(at("f"));
     char where[256];
     ck_assert_int_eq(ivl_dataset_count(ds), 3);
@@ -351,7 +361,8 @@ END_TEST
 START_TEST(lists)
 {
     put("p.png", png, png_n), put("q.jpg", jpg, jpg_n);
-    put_text("t.csv", "\xef\xbb\xbflang,caption,path,concept\r\nen,\"say \"\"hi\"\",\nnow\",p.png,greet\r\n\r\nde,hallo,p.png,greet\n"
+    put_text("t.csv", "\xef\xbb\xbflang,caption,path,concept\r\nen,\"say "
+                      "\"\"hi\"\",\nnow\",p.png,greet\r\n\r\nde,hallo,p.png,greet\n"
                       ",no tag,q.jpg,\nfr,,gone.jpg,\nxx,orphan,,\n");
     ivl_dataset *ds = open_set(at("t.csv"));
     ck_assert_int_eq(ivl_dataset_count(ds), 3);

@@ -23,7 +23,8 @@ static void same_ids(const ivl_tokenizer *tok, const char *text, const json_t *w
     ck_assert_int_eq(ivl_tokenizer_encode(tok, text, &ids, &n), IVL_OK);
     ck_assert_msg(n == json_array_size(want), "\"%s\": %zu tokens, not %zu", text, n, json_array_size(want));
     for (size_t i = 0; i < n; i++)
-        ck_assert_msg(ids[i] == json_integer_value(json_array_get(want, i)), "\"%s\": token %zu is %d", text, i, ids[i]);
+        ck_assert_msg(ids[i] == json_integer_value(json_array_get(want, i)), "\"%s\": token %zu is %d", text,
+                      i, ids[i]);
     free(ids);
 }
 
@@ -76,7 +77,8 @@ END_TEST
 START_TEST(decoding)
 {
     ivl_tokenizer *tok = open_case("odd");
-    const char *const texts[] = { "a cat on the table", "caf\u00e9 \u4e00\u53ea\u732b \U0001f600", "x  y", "" };
+    const char *const texts[] = { "a cat on the table", "caf\u00e9 \u4e00\u53ea\u732b \U0001f600", "x  y",
+                                  "" };
     for (int i = 0; i < 4; i++) {
         int32_t *ids = NULL;
         size_t n = 0;
@@ -98,9 +100,12 @@ END_TEST
 START_TEST(invalid_utf8)
 {
     struct { const char *in, *out; } t[] = {
-        { "a\xff" "b", "a\xef\xbf\xbd" "b" },           { "\xc3", "\xef\xbf\xbd" },
-        { "\xe4\xb8", "\xef\xbf\xbd\xef\xbf\xbd" },      { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
-        { "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },      { "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+        { "a\xff" "b", "a\xef\xbf\xbd" "b" },
+        { "\xc3", "\xef\xbf\xbd" },
+        { "\xe4\xb8", "\xef\xbf\xbd\xef\xbf\xbd" },
+        { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+        { "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
+        { "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
         { "caf\xc3\xa9 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xf0\x9f\x98\x80" },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -174,10 +179,12 @@ END_TEST
 
 static void write_corpus(FILE *f)
 {
-    const char *const word[] = { "cat", "dog", "red", "green", "smiling", "face", "house", "tree", "\u732b", "\u72ac", "caf\u00e9" };
+    const char *const word[] = { "cat",   "dog",  "red",    "green",  "smiling",  "face",
+                                 "house", "tree", "\u732b", "\u72ac", "caf\u00e9" };
     ivl_rng r = ivl_rng_make(3, "corpus");
     for (uint32_t i = 0; i < 300; i++)
-        for (uint32_t k = 0; k < 6; k++) fprintf(f, "%s%c", word[ivl_rng_below(r, i, k, 0, 11)], k < 5 ? ' ' : '\n');
+        for (uint32_t k = 0; k < 6; k++)
+            fprintf(f, "%s%c", word[ivl_rng_below(r, i, k, 0, 11)], k < 5 ? ' ' : '\n');
     fputs("bad \xff bytes\n", f);
 }
 

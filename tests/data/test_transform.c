@@ -40,8 +40,9 @@ START_TEST(pixels_are_pillows)
         char kind[16], src[16], want[32];
         int sw, sh, w, h;
         double box[4];
-        ck_assert_int_eq(sscanf(l, "%15s %15s %d %d %lf %lf %lf %lf %d %d %31s", kind, src, &sw, &sh, &box[0], &box[1],
-                                &box[2], &box[3], &w, &h, want), 11);
+        ck_assert_int_eq(sscanf(l, "%15s %15s %d %d %lf %lf %lf %lf %d %d %31s", kind, src, &sw, &sh, &box[0],
+                                &box[1], &box[2], &box[3], &w, &h, want),
+                         11);
         run_case(kind, src, sw, sh, box, w, h, want);
     }
     ck_assert_int_ge(lines, 16);
@@ -82,7 +83,8 @@ START_TEST(crop_is_a_view)
     ck_assert_int_eq(ivl_transform_apply(&t, &im, 9, 9, 9, a), IVL_OK);
     for (int y = 0; y < 40; y++)
         for (int x = 0; x < 40; x++)
-            if (x < c.x || x >= c.x + c.w || y < c.y || y >= c.y + c.h) memset(im.rgb + (y * 40 + x) * 3, 0, 3);
+            if (x < c.x || x >= c.x + c.w || y < c.y || y >= c.y + c.h)
+                memset(im.rgb + (y * 40 + x) * 3, 0, 3);
     ck_assert_int_eq(ivl_transform_apply(&t, &im, 9, 9, 9, b), IVL_OK);
     ck_assert_mem_eq(a, b, sizeof a);
     ivl_image_free(&im);
@@ -97,10 +99,12 @@ START_TEST(crops_are_drawn_well)
     for (uint32_t i = 0; i < N; i++) {
         ivl_crop c = ivl_crop_draw(&t, 300, 200, 5, i / 64, i % 64);
         ivl_crop again = ivl_crop_draw(&t, 300, 200, 5, i / 64, i % 64);
-        ck_assert(c.x == again.x && c.y == again.y && c.w == again.w && c.h == again.h && c.flip == again.flip);
+        ck_assert(c.x == again.x && c.y == again.y && c.w == again.w && c.h == again.h &&
+                  c.flip == again.flip);
         ck_assert(c.x >= 0 && c.y >= 0 && c.w >= 1 && c.h >= 1 && c.x + c.w <= 300 && c.y + c.h <= 200);
         double share = (double)c.w * c.h / (300 * 200), ratio = (double)c.w / c.h;
-        ck_assert(share > 0.48 && share <= 1 && ratio > 0.74 && ratio < 1.51); /* 1.5: the picture's own, as fallback */
+        ck_assert(share > 0.48 && share <= 1 && ratio > 0.74 &&
+                  ratio < 1.51); /* 1.5: the picture's own, as fallback */
         area += share, flips += c.flip;
     }
     ck_assert(area / N > 0.6 && area / N < 0.85);

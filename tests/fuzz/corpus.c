@@ -27,7 +27,8 @@ static size_t damage(char *p, size_t n, uint32_t copy)
     ivl_rng r = ivl_rng_make(n, "damage");
     for (uint32_t k = 0; k < 1 + copy % 5 && n; k++) {
         size_t at = (size_t)ivl_rng_below(r, copy, 3 * k, 0, n);
-        uint64_t what = ivl_rng_below(r, copy, 3 * k + 1, 0, 8), v = ivl_rng_below(r, copy, 3 * k + 2, 0, 256);
+        uint64_t what = ivl_rng_below(r, copy, 3 * k + 1, 0, 8);
+        uint64_t v = ivl_rng_below(r, copy, 3 * k + 2, 0, 256);
         size_t len = 1 + v % 16 < n - at ? 1 + v % 16 : n - at;
         if (what == 0) n = at;
         else if (what == 1) memset(p + at, v & 1 ? 0xff : 0, len);
