@@ -60,7 +60,29 @@ static uint32_t lower(uint32_t c)
     return unicode ? (uint32_t)towlower_l((wint_t)c, unicode) : c;
 }
 
-static bool is_letter(uint32_t c) { return unicode && iswalpha_l((wint_t)c, unicode); }
+static bool has_case(uint32_t c)
+{
+    return unicode && (iswlower_l((wint_t)c, unicode) || iswupper_l((wint_t)c, unicode));
+}
+
+/* Signs that stand within words: they do not end one. */
+static bool is_within(uint32_t c)
+{
+    return c == '\'' || c == '.' || c == ':' || c == '^' || c == '`' || c == 0xad || c == 0xb7 || c == 0x2019 ||
+           (c >= 0x300 && c < 0x370) || (c >= 0x200b && c <= 0x200f);
+}
+
+/* Does a letter with case follow at p? */
+static bool goes_on(const char *p, size_t n)
+{
+    uint32_t c = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < n; i += len) {
+        len = sequence((const unsigned char *)p + i, n - i, &c);
+        if (!is_within(c)) return has_case(c);
+    }
+    return false;
+}
 
 static bool is_space(uint32_t c)
 {
@@ -76,13 +98,12 @@ static size_t lower_all(const char *in, size_t n, char *out)
     size_t m = 0;
     bool after_letter = false;
     for (size_t i = 0; i < n;) {
-        uint32_t c = 0, follow = 0;
+        uint32_t c = 0;
         i += sequence((const unsigned char *)in + i, n - i, &c);
-        if (i < n) sequence((const unsigned char *)in + i, n - i, &follow);
-        if (c == 0x3a3) m += put(out + m, after_letter && !is_letter(follow) ? 0x3c2 : 0x3c3);
+        if (c == 0x3a3) m += put(out + m, after_letter && !goes_on(in + i, n - i) ? 0x3c2 : 0x3c3);
         else if (c == 0x130) m += put(out + m, 'i'), m += put(out + m, 0x307);
         else m += put(out + m, lower(c));
-        after_letter = is_letter(c);
+        if (!is_within(c)) after_letter = has_case(c);
     }
     return m;
 }

@@ -140,6 +140,7 @@ START_TEST(cleaning)
         { "one two", 2, "one two" },
         { "\u00c9COLE \u00dcBER \u042f", 0, "\u00e9cole \u00fcber \u044f" },
         { "\u039f\u0394\u039f\u03a3 \u03a3\u0391", 0, "\u03bf\u03b4\u03bf\u03c2 \u03c3\u03b1" },
+        { "\u03a3. \u0391\u03a3:\u0391 \u0391\u03a3\u6587", 0, "\u03c3 \u03b1\u03c3 \u03b1 \u03b1\u03c2\u6587" },
         { "\u0130", 0, "i\u0307" },
         { "a\tb\t c", 0, "a\tb c" },
         { "...", 0, "" },
