@@ -35,6 +35,18 @@ ivl_status ivl_need(const ivl_node *n, int i, const char *what, int rank)
     return IVL_OK;
 }
 
+ivl_status ivl_need_like(const ivl_node *n, int i, const char *what, const ivl_tensor *t)
+{
+    IVL_TRY(ivl_need(n, i, what, -1));
+    const ivl_tensor *x = n->x[i];
+    char a[96], b[96];
+    ivl_tensor_text(x, a, sizeof a);
+    IVL_CHECK(ivl_is_float(x->dtype), IVL_EUNSUPPORTED, "%s: %s is %s, not of a float type", op_name(n), what, a);
+    IVL_CHECK(!t || (t->dtype == x->dtype && ivl_cols(t) == ivl_cols(x) && ivl_rows(t) == ivl_rows(x)), IVL_ESHAPE,
+              "%s: %s is %s where %s belongs", op_name(n), what, a, ivl_tensor_text(t ? t : x, b, sizeof b));
+    return IVL_OK;
+}
+
 static void push(ivl_args *a, size_t bytes)
 {
     a->arg[a->n].p = &a->v[a->n];
@@ -72,6 +84,8 @@ const char *ivl_t_define(ivl_dtype t)
 {
     return t == IVL_BF16 ? "-DT_BF16" : t == IVL_F16 ? "-DT_F16" : "-DT_F32";
 }
+
+const char *ivl_o_define(ivl_dtype t) { return t == IVL_BF16 ? "-DO_BF16" : t == IVL_F16 ? "-DO_F16" : "-DO_F32"; }
 
 ivl_status ivl_prep_kernel(ivl_device *d, ivl_prep **p_p, int i, const int *param, const char *file,
                            const char *entry, const char *fmt, ...)

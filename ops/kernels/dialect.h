@@ -68,27 +68,53 @@ typedef unsigned char uchar;
 #define VEC 16
 #endif
 
-#ifdef T_BF16
-typedef ushort T;
-DEVICE float load1(GLOBAL const T *p, IDX i) { return AS_FLOAT((uint)p[i] << 16); }
-DEVICE void store1(GLOBAL T *p, IDX i, float v)
+/* The storage types. */
+DEVICE float load_f32(GLOBAL const float *p, IDX i) { return p[i]; }
+DEVICE void store_f32(GLOBAL float *p, IDX i, float v) { p[i] = v; }
+DEVICE float load_bf16(GLOBAL const ushort *p, IDX i) { return AS_FLOAT((uint)p[i] << 16); }
+DEVICE void store_bf16(GLOBAL ushort *p, IDX i, float v)
 {
     uint u = AS_UINT(v);
     p[i] = (ushort)((v != v) ? (u >> 16 | 0x40) : (u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
+#ifdef __OPENCL_VERSION__
+DEVICE float load_f16(GLOBAL const ushort *p, IDX i) { return vload_half((size_t)i, (GLOBAL const half *)p); }
+DEVICE void store_f16(GLOBAL ushort *p, IDX i, float v) { vstore_half_rte(v, (size_t)i, (GLOBAL half *)p); }
+#else
+DEVICE float load_f16(GLOBAL const ushort *p, IDX i) { return __half2float(__ushort_as_half(p[i])); }
+DEVICE void store_f16(GLOBAL ushort *p, IDX i, float v) { p[i] = __half_as_ushort(__float2half_rn(v)); }
+#endif
+
+/* T, and O: an output's type where it may differ (-DO_F32, ...), else T. */
+#ifdef T_BF16
+typedef ushort T;
+#define load1 load_bf16
+#define store1 store_bf16
 #elif defined(T_F16)
 typedef ushort T;
-#ifdef __OPENCL_VERSION__
-DEVICE float load1(GLOBAL const T *p, IDX i) { return vload_half((size_t)i, (GLOBAL const half *)p); }
-DEVICE void store1(GLOBAL T *p, IDX i, float v) { vstore_half_rte(v, (size_t)i, (GLOBAL half *)p); }
-#else
-DEVICE float load1(GLOBAL const T *p, IDX i) { return __half2float(__ushort_as_half(p[i])); }
-DEVICE void store1(GLOBAL T *p, IDX i, float v) { p[i] = __half_as_ushort(__float2half_rn(v)); }
-#endif
+#define load1 load_f16
+#define store1 store_f16
 #else
 typedef float T;
-DEVICE float load1(GLOBAL const T *p, IDX i) { return p[i]; }
-DEVICE void store1(GLOBAL T *p, IDX i, float v) { p[i] = v; }
+#define load1 load_f32
+#define store1 store_f32
+#endif
+#ifdef O_F32
+typedef float O;
+#define load_o load_f32
+#define store_o store_f32
+#elif defined(O_BF16)
+typedef ushort O;
+#define load_o load_bf16
+#define store_o store_bf16
+#elif defined(O_F16)
+typedef ushort O;
+#define load_o load_f16
+#define store_o store_f16
+#else
+typedef T O;
+#define load_o load1
+#define store_o store1
 #endif
 
 /* v as it is after a round trip through T. */
@@ -110,6 +136,7 @@ DEVICE float round_t(float v)
 
 /* Stores, or adds to what is there. */
 DEVICE void put1(GLOBAL T *p, IDX i, float v, int add) { store1(p, i, add ? load1(p, i) + v : v); }
+DEVICE void put_o(GLOBAL O *p, IDX i, float v, int add) { store_o(p, i, add ? load_o(p, i) + v : v); }
 DEVICE void put_f(GLOBAL float *p, IDX i, float v, int add) { p[i] = add ? p[i] + v : v; }
 
 #define TENSOR_IN_AS(type, x) GLOBAL const type *RESTRICT x, IDX x##_off, IDX x##_pitch
