@@ -68,8 +68,8 @@ static bool has_case(uint32_t c)
 /* Signs that stand within words: they do not end one. */
 static bool is_within(uint32_t c)
 {
-    return c == '\'' || c == '.' || c == ':' || c == '^' || c == '`' || c == 0xad || c == 0xb7 || c == 0x2019 ||
-           (c >= 0x300 && c < 0x370) || (c >= 0x200b && c <= 0x200f);
+    return c == '\'' || c == '.' || c == ':' || c == '^' || c == '`' || c == 0xad || c == 0xb7 ||
+           c == 0x2019 || (c >= 0x300 && c < 0x370) || (c >= 0x200b && c <= 0x200f);
 }
 
 /* Does a letter with case follow at p? */

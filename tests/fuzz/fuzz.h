@@ -1,4 +1,4 @@
-/* A harness feeds bytes to one reader: libFuzzer's entry point, also called by corpus.c for every committed
+/* A harness feeds bytes to one reader: libFuzzer's entry point, also called by run.c for every committed
  * file. */
 #ifndef IVL_TESTS_FUZZ_H
 #define IVL_TESTS_FUZZ_H
