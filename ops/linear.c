@@ -1,7 +1,7 @@
 /* linear: y = x w^T + b, and its two fused forms: with GELU, and as the branch of a residual. The fused ones are made by
  * ops/fuse.c after the backward pass is recorded, so only linear has a gradient: dx = dy w, dw = dy^T x (matmul),
  * db = column sums of dy. */
-#include "ops/op.h"
+#include "ops/gemm_tiled.h"
 
 ivl_val ivl_linear(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b)
 {
@@ -79,15 +79,19 @@ static double flops_bwd_b(const ivl_node *n) { return (double)ivl_numel(n->x[0])
 
 const ivl_op_desc ivl_desc_linear = {
     .name = "linear", .infer = infer, .grad = grad, .ref64 = ivl_ref64_linear, .ref32 = ivl_ref32_linear, .flops = flops,
+    .impls = ivl_linear_impls, .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_gelu = {
     .name = "linear_gelu", .infer = infer_gelu, .ref64 = ivl_ref64_linear_gelu, .ref32 = ivl_ref32_linear_gelu, .flops = flops,
+    .impls = ivl_linear_gelu_impls, .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_residual = {
     .name = "linear_residual", .infer = infer_residual, .ref64 = ivl_ref64_linear_residual, .ref32 = ivl_ref32_linear_residual,
     .flops = flops,
+    .impls = ivl_linear_residual_impls, .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_bwd_b = {
     .name = "linear_bwd_b", .infer = infer_bwd_b, .ref64 = ivl_ref64_linear_bwd_b, .ref32 = ivl_ref32_linear_bwd_b,
     .flops = flops_bwd_b,
+    .impls = ivl_linear_bwd_b_impls, .n_impls = 1,
 };

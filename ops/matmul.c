@@ -1,6 +1,6 @@
 /* matmul: y = op(a) op(b), op = transpose where asked; leading axes fold into rows. Its gradients are matmuls again:
  *   y = a b:  da = dy b^T, db = a^T dy, and the same with the factors transposed. */
-#include "ops/op.h"
+#include "ops/gemm_tiled.h"
 
 ivl_val ivl_matmul(ivl_graph *g, ivl_val a, ivl_val b, int ta, int tb)
 {
@@ -42,4 +42,5 @@ static double flops(const ivl_node *n)
 
 const ivl_op_desc ivl_desc_matmul = {
     .name = "matmul", .infer = infer, .grad = grad, .ref64 = ivl_ref64_matmul, .ref32 = ivl_ref32_matmul, .flops = flops,
+    .impls = ivl_matmul_impls, .n_impls = 1,
 };

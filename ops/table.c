@@ -3,7 +3,7 @@
 
 enum { MAX_CUSTOM = 64 };
 
-#define OP(name) extern const ivl_op_desc ivl_desc_##name __attribute__((weak));
+#define OP(name) extern const ivl_op_desc ivl_desc_##name;
 #include <ivl/ops.def>
 #undef OP
 

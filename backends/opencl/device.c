@@ -362,4 +362,6 @@ const ivl_backend ivl_backend_opencl = {
     .sync = cl_sync,
     .build = ivl_cl_build,
     .launch = cl_launch,
+    .impls = ivl_cl_impls,
+    .n_impls = IVL_CL_IMPLS,
 };

@@ -6,6 +6,8 @@
 #include <CL/cl.h>
 #include <pthread.h>
 
+#include <ivl/ops.h>
+
 #include "backends/list.h"
 
 /* One device of one platform, found once per process. */
@@ -54,6 +56,10 @@ void ivl_cl_options(const ivl_cl_place *p, char *options, size_t n);
 ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, const char *defines,
                         ivl_kernel **k_p);
 void ivl_cl_programs_free(ivl_cl_device *d);
+
+/* What OpenCL devices do better than the portable kernels. gemm.c */
+enum { IVL_CL_IMPLS = 4 };
+extern const ivl_impl ivl_cl_impls[IVL_CL_IMPLS];
 
 /* cache.c: compiled programs on disk. A key is 64 hexadecimal digits; load returns NULL unless an intact
  * entry is there. Nothing here fails: a cache that cannot be used is only slow. */

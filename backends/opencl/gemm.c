@@ -1,0 +1,205 @@
+/* Matrix products on CPUs: linear, linear_gelu, linear_residual and matmul through one kernel (gemm_cpu.cl). Here:
+ * what the node asks for, which tile, and how the work is cut into groups. */
+#include "backends/opencl/opencl.h"
+#include "ops/op.h"
+
+#include <string.h>
+
+typedef struct shape {
+    int64_t           m, n, k;
+    bool              ta, tb;
+    const ivl_tensor *a, *b, *bias, *res, *ls, *scale;
+    ivl_tensor       *y, *z;
+} shape;
+
+static shape shape_of(const ivl_node *n)
+{
+    shape s = { .a = n->x[0], .b = n->x[1], .tb = true, .y = n->y[0] };
+    if (n->op == IVL_OP_matmul) {
+        const ivl_matmul_attr *t = n->attr;
+        s.ta = t->ta, s.tb = t->tb;
+    } else {
+        s.bias = n->n_in > 2 ? n->x[2] : NULL;
+        s.z = n->n_out > 1 ? n->y[1] : NULL;
+    }
+    if (n->op == IVL_OP_linear_residual) {
+        s.res = n->x[3];
+        s.ls = n->n_in > 4 ? n->x[4] : NULL;
+        s.scale = n->n_in > 5 ? n->x[5] : NULL;
+    }
+    s.m = s.ta ? ivl_cols(s.a) : ivl_rows(s.a);
+    s.k = s.ta ? ivl_rows(s.a) : ivl_cols(s.a);
+    s.n = s.tb ? ivl_rows(s.b) : ivl_cols(s.b);
+    return s;
+}
+
+/* --- tiles and groups --------------------------------------------------------------------------------- */
+
+enum { P_MR, P_NV, P_KC, P_KB, N_PARAM, P_GX = N_PARAM, P_GY }; /* the last two are kept, not tuned */
+
+/* How the work is cut: gx groups share the panels, gy the row tiles. Sizes are in floats. */
+typedef struct cut { int mr, nv, vw, gx, gy, kc; bool copy_a; int64_t a_size, t_size, group_size; } cut;
+
+static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static int vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->vec_f32 >= 8 ? 8 : 4; }
+
+/* Cycles of the slowest core, about: a tile costs half a cycle per register and step, packing a few per row.
+ * Drivers deal groups out in equal shares. */
+static double cost(const shape *s, const cut *c, int64_t panels, int64_t tiles, int units)
+{
+    double np = (double)up(panels, c->gx), nt = (double)up(tiles, c->gy), k = (double)s->k;
+    double pack = np * c->nv * k * (s->tb ? 5 : 2), copy = c->copy_a ? nt * k * (s->ta ? 3 : 1) : 0;
+    double work = nt * np * (k * c->mr * c->nv * 0.5 + 6.0 * c->mr * c->nv);
+    return (double)up((int64_t)c->gx * c->gy, units) * (pack + copy + work + 2000);
+}
+
+/* The tile, the blocks of k; gx and gy still open. */
+static cut cut_begin(const ivl_caps *caps, const shape *s, const int *param)
+{
+    cut c = { .mr = param[P_MR], .nv = param[P_NV], .vw = vector_width(caps) };
+    int64_t blocks = up(s->k, param[P_KC]);
+    c.kc = blocks > 1 ? (int)up(up(s->k, blocks), 16) * 16 : (int)s->k;
+    c.copy_a = s->ta || s->a->dtype != IVL_F32 || s->m < c.mr;
+    return c;
+}
+
+static void cut_end(const shape *s, cut *c)
+{
+    int64_t nr = c->nv * c->vw, np = up(up(s->n, nr), c->gx), nt = up(up(s->m, c->mr), c->gy);
+    c->a_size = c->copy_a ? up((int64_t)c->mr * (c->kc + 16), 16) * 16 : 0;
+    c->t_size = c->mr * nr * (s->k > c->kc ? nt * np : 1);
+    c->group_size = up(c->a_size + c->t_size + np * c->kc * nr, 16) * 16;
+}
+
+/* Tries few panels and few row tiles a group. */
+static cut cut_of(const ivl_caps *caps, const shape *s, const int *param)
+{
+    cut c = cut_begin(caps, s, param), best_cut = c;
+    int64_t nr = c.nv * c.vw, panels = up(s->n, nr), tiles = up(s->m, c.mr), units = caps->units < 1 ? 1 : caps->units;
+    int64_t most = (int64_t)param[P_KB] * 1024 / (4 * nr * c.kc); /* panels of a group */
+    int64_t least = up(panels, most < 1 ? 1 : most), even = up(least, units) * units;
+    double best = 0;
+    for (int i = 0; i <= 8; i++)
+        for (int64_t y = 1; y <= tiles && y <= 2 * units; y += y < 8 ? 1 : y) {
+            int64_t x = i < 8 ? least + i : even;
+            if (x > panels) continue;
+            c.gx = (int)x, c.gy = (int)y;
+            double t = cost(s, &c, panels, tiles, (int)units);
+            if (best == 0 || t < best) best = t, best_cut = c;
+        }
+    cut_end(s, &best_cut);
+    return best_cut;
+}
+
+static int64_t cut_floats(const cut *c) { return c->group_size * c->gx * c->gy; }
+
+static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
+{
+    shape s = shape_of(n);
+    int vw = vector_width(c);
+    param[P_MR] = s.m <= 4 ? 4 : vw == 16 ? 12 : 6;
+    param[P_NV] = s.n <= vw ? 1 : 2;
+    param[P_KC] = 1536;
+    param[P_KB] = vw == 16 ? 512 : 192;
+}
+
+static int64_t scratch_floats(const ivl_caps *c, const ivl_node *n)
+{
+    shape s = shape_of(n);
+    int param[IVL_MAX_PARAM];
+    defaults(c, n, param);
+    cut t = cut_of(c, &s, param);
+    return cut_floats(&t) * 3 / 2;
+}
+
+static size_t scratch(const ivl_caps *c, const ivl_node *n) { return (size_t)scratch_floats(c, n) * sizeof(float); }
+
+/* The accumulators, a row of B and one element of A fit the registers, and the scratch is enough. */
+static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
+{
+    if (param[P_MR] * param[P_NV] + param[P_NV] + 1 > (vector_width(c) == 16 ? 32 : 16)) return false;
+    shape s = shape_of(n);
+    cut t = cut_of(c, &s, param);
+    return cut_floats(&t) <= scratch_floats(c, n);
+}
+
+static const ivl_tune_space space = {
+    .n = N_PARAM, .name = { "MR", "NV", "KC", "KB" },
+    .values = { { 4, 6, 8, 10, 12, 14 }, { 1, 2, 3 }, { 512, 1024, 1536 }, { 128, 192, 512, 1024 } },
+    .defaults = defaults, .valid = valid,
+};
+
+/* --- the implementation ------------------------------------------------------------------------------- */
+
+static bool stored(const ivl_tensor *t, ivl_dtype d) { return !t || t->dtype == d; }
+
+/* A row pitch that one number describes. */
+static bool is_matrix(const ivl_tensor *t, int64_t cols) { return !t || ivl_cols(t) == cols || ivl_contiguous(t); }
+
+static bool fits(const ivl_caps *c, const ivl_node *n)
+{
+    if (c->features & (IVL_CAP_GPU | IVL_CAP_NO_KERNELS) || c->vec_f32 < 4) return false;
+    shape s = shape_of(n);
+    ivl_dtype t = s.a->dtype;
+    if (t != IVL_F32 && t != IVL_BF16 && t != IVL_F16) return false;
+    if (!stored(s.b, t) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) || !stored(s.z, t)) return false;
+    if (s.y->dtype != t && s.y->dtype != IVL_F32) return false;
+    return s.m > 0 && s.n > 0 && s.k > 0 && s.m < INT32_MAX / 64 && s.n < INT32_MAX / 64 && s.k < INT32_MAX / 64 &&
+           is_matrix(s.y, s.n) && is_matrix(s.z, s.n) && is_matrix(s.res, s.n);
+}
+
+static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
+{
+    shape s = shape_of(n);
+    cut c = cut_of(ivl_device_caps(d), &s, param);
+    int epilogue = n->op == IVL_OP_linear_gelu ? 1 : n->op == IVL_OP_linear_residual ? 2 : 0;
+    int keep[IVL_MAX_PARAM] = { c.mr, c.nv, param[P_KC], param[P_KB], c.gx, c.gy };
+    return ivl_prep_kernel(d, p_p, 0, keep, "gemm_cpu", "gemm",
+                           "%s%s -DMR=%d -DNV=%d -DVW=%d -DTA=%d -DTB=%d -DCOPY_A=%d -DEPILOGUE=%d",
+                           ivl_t_define(s.a->dtype), s.y->dtype != s.a->dtype ? " -DY_F32" : "", c.mr, c.nv, c.vw, s.ta,
+                           s.tb, c.copy_a, epilogue);
+}
+
+/* A tensor as a matrix of `cols` columns: where the shape is another one, it is contiguous. */
+static void arg_matrix(ivl_args *a, const ivl_tensor *t, int64_t cols)
+{
+    ivl_tensor m = { 0 };
+    if (t) m = *t;
+    if (t && ivl_cols(t) != cols) m.pitch = cols;
+    ivl_arg_tensor(a, &m);
+}
+
+static ivl_status run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_buffer tmp, int64_t off)
+{
+    shape s = shape_of(n);
+    cut c = cut_begin(ivl_device_caps(st->dev), &s, p->p);
+    c.gx = p->p[P_GX], c.gy = p->p[P_GY];
+    cut_end(&s, &c);
+    ivl_args a = { 0 };
+    ivl_arg_tensor(&a, s.a);
+    ivl_arg_tensor(&a, s.b);
+    ivl_arg_tensor(&a, s.bias);
+    arg_matrix(&a, s.res, s.n);
+    ivl_arg_tensor(&a, s.ls);
+    ivl_arg_tensor(&a, s.scale);
+    arg_matrix(&a, s.y, s.n);
+    arg_matrix(&a, s.z, s.n);
+    ivl_arg_buffer(&a, tmp, off / (int64_t)sizeof(float));
+    ivl_arg_int(&a, (int)s.m), ivl_arg_int(&a, (int)s.n), ivl_arg_int(&a, (int)s.k), ivl_arg_int(&a, c.kc);
+    ivl_arg_int(&a, s.scale ? (int)(s.m / ivl_numel(s.scale)) : 1);
+    ivl_arg_int(&a, (s.bias ? 1 : 0) | (s.ls ? 2 : 0) | (s.scale ? 4 : 0) | (s.z ? 8 : 0));
+    ivl_arg_int(&a, ivl_adds(n, 0));
+    ivl_arg_int(&a, (int)c.a_size), ivl_arg_int(&a, (int)c.t_size), ivl_arg_long(&a, c.group_size);
+    return ivl_enqueue(st, p->k[0], c.gx, c.gy, 1, 1, &a);
+}
+
+#define PACKED(name_, op_)                                                                                  \
+    { .name = name_, .op = op_, .rank = 10, .fits = fits, .scratch = scratch, .prepare = prepare, .run = run, \
+      .destroy = ivl_prep_destroy, .space = &space }
+const ivl_impl ivl_cl_impls[IVL_CL_IMPLS] = {
+    PACKED("linear.opencl.packed", IVL_OP_linear),
+    PACKED("linear_gelu.opencl.packed", IVL_OP_linear_gelu),
+    PACKED("linear_residual.opencl.packed", IVL_OP_linear_residual),
+    PACKED("matmul.opencl.packed", IVL_OP_matmul),
+};
