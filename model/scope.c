@@ -2,8 +2,6 @@
 
 #include <stdarg.h>
 
-#include "ops/graph.h"
-
 static ivl_val weight(const ivl_scope *s, const char *name)
 {
     const ivl_param *p = ivl_params_find(s->params, name);
@@ -27,4 +25,13 @@ ivl_val ivl_weight(const ivl_scope *s, const char *fmt, ...)
 ivl_val ivl_weight_as(const ivl_scope *s, int rank, const int64_t *dim, const char *name)
 {
     return ivl_reshape(s->g, weight(s, name), rank, dim);
+}
+
+ivl_val ivl_logit_scale(const ivl_scope *s)
+{
+    const ivl_param *p = ivl_params_find(s->params, "logit_scale");
+    bool wide = s->dtype == IVL_F32 || s->dtype == IVL_F64, master = p && p->trainable && p->master.name;
+    if (wide || !p) return weight(s, "logit_scale");
+    if (!master) return ivl_cast(s->g, weight(s, "logit_scale"), IVL_F32);
+    return ivl_extern(s->g, &p->master, s->train ? &p->grad : NULL);
 }

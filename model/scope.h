@@ -21,7 +21,9 @@ ivl_val ivl_weight(const ivl_scope *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
-/* The same seen with another shape. */
+/* logit_scale in the type of statistics: its master copy where it trains, else the weight cast. */
+ivl_val ivl_logit_scale(const ivl_scope *s);
+/* The same as ivl_weight, seen with another shape. */
 ivl_val ivl_weight_as(const ivl_scope *s, int rank, const int64_t *dim, const char *name);
 
 #endif
