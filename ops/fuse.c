@@ -12,7 +12,8 @@ void ivl_drop_dead(ivl_plan *p)
     int kept = p->n_step;
     for (int i = p->n_step - 1; i >= 0; i--) {
         ivl_node *n = &p->step[i].n;
-        bool live = ivl_op_get(n->op)->mutates != 0;
+        bool live = false;
+        for (int j = 0; j < n->n_in; j++) live |= n->in[j].id >= 0 && (ivl_op_get(n->op)->mutates >> j & 1);
         for (int j = 0; j < n->n_out; j++) {
             if (n->out[j].id < 0) continue;
             const ivl_value *root = p->graph->value[p->graph->value[n->out[j].id]->root];

@@ -40,8 +40,6 @@ struct ivl_graph {
 ivl_value *ivl_value_of(const ivl_graph *g, ivl_val v);
 /* A new value of this kind; NULL (and a sticky error) when out of memory. */
 ivl_value *ivl_value_new(ivl_graph *g, ivl_kind kind, const ivl_tensor *t, const char *name, ivl_val *v_p);
-/* Makes the thread's last error stick. Returns IVL_NONE. */
-ivl_val ivl_graph_failed(ivl_graph *g, ivl_status s);
 /* Appends a node whose outputs exist already (views included); runs its infer. */
 ivl_status ivl_node_append(ivl_graph *g, int op, const ivl_val *in, int n_in, const ivl_val *out, int n_out,
                            const void *attr, size_t bytes, uint16_t add_mask, ivl_node **node_p);

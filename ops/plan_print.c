@@ -17,8 +17,6 @@ ivl_plan_size ivl_plan_sizes(const ivl_plan *p)
     for (int i = 0; i < p->slabs.n; i++) z.work += p->slabs.bytes[i];
     for (int i = 0; i < p->n_item; i++)
         if (p->item[i].bytes > z.largest) z.largest = p->item[i].bytes;
-    for (int i = 0; i < p->n_value; i++)
-        if (p->graph->value[i]->kind == IVL_EXTERN) z.external += ivl_dtype_bytes(p->t[i].dtype, ivl_numel(&p->t[i]));
     for (int i = 0; i < p->n_step; i++) z.flops += step_flops(&p->step[i]);
     return z;
 }
@@ -40,8 +38,6 @@ void ivl_plan_print(const ivl_plan *p, FILE *f, bool nodes)
     if (nodes) fprintf(f, "%5s  %-26s %-26s %-26s %10s %10s\n", "node", "implementation", "first input", "output", "GFLOP", "scratch/M");
     for (int i = 0; nodes && i < p->n_step; i++) print_step(p, i, f);
     fprintf(f, "%d nodes, %.3f GFLOP a run\n", z.nodes, z.flops / 1e9);
-    fprintf(f, "memory: %.1f MiB weights, gradients and moments; %.1f MiB activations and scratch in %d slab%s "
-               "(largest %.1f MiB); %.1f MiB batch record\n",
-            (double)z.external / 0x1p20, (double)z.work / 0x1p20, z.slabs, z.slabs == 1 ? "" : "s", (double)z.largest / 0x1p20,
-            (double)z.io / 0x1p20);
+    fprintf(f, "%.1f MiB activations and scratch in %d slab%s (largest tensor %.1f MiB), %.1f MiB batch record\n",
+            (double)z.work / 0x1p20, z.slabs, z.slabs == 1 ? "" : "s", (double)z.largest / 0x1p20, (double)z.io / 0x1p20);
 }

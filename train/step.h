@@ -47,8 +47,7 @@ const ivl_step_layout *ivl_step_layout_of(const ivl_step_plan *p);
  * receives IVL_STEP_RESULT floats. No wait, no allocation. */
 enum { IVL_STEP_RESULT = 16 }; /* [0] loss, [1] squared gradient norm, [2] logit scale */
 ivl_status ivl_step_run(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t result_off);
-/* After a run: names the first node whose output holds a NaN or infinity, by running the last record again node by
- * node with waits. *found_p false if all are finite. Parameters are left as they are (stops before AdamW). */
+/* After a run: the first node whose output is not finite, from running a micro-batch's record again (train/trace.h). */
 ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool *found_p, char *text, size_t n);
 /* All plans, first the parts' names. */
 void ivl_step_print(const ivl_step_plan *p, FILE *f, bool nodes);

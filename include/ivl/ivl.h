@@ -70,6 +70,35 @@ void       ivl_device_close(ivl_device *dev);
 /* Human-readable name, "opencl:0.0 pthread-haswell-... (PoCL 3.1)"; lives as long as the device. */
 const char *ivl_device_name(const ivl_device *dev);
 
+/* --- embedding pictures and texts ---------------------------------------------------------------- */
+
+/* A model with its tokenizer, ready to turn pictures and texts into vectors of one space. One thread at a
+ * time. The rows that come out are float32, of length ivl_embedder_dim, and of unit norm: the cosine of a
+ * picture and a text is their dot product (InternVL-C, 2312.14238 section 3.3). */
+typedef struct ivl_embedder ivl_embedder;
+
+typedef struct ivl_embedder_options {
+    ivl_dtype compute;     /* storage of weights and activations: IVL_F32, IVL_BF16, IVL_F16 */
+    int       batch;       /* pictures or texts at a time; 0: 8 */
+    bool      center_crop; /* short side to S and centre crop (classification); else squash (retrieval) */
+    int       image_size;  /* another input size than the model's: positions are resized; 0: the model's */
+} ivl_embedder_options;
+
+/* model_dir: config.json, safetensors and tokenizer.model, as Hugging Face lays them out. The device must
+ * outlive the embedder. options may be NULL. */
+ivl_status ivl_embedder_open(const char *model_dir, ivl_device *dev, const ivl_embedder_options *options,
+                             ivl_embedder **e_p);
+void       ivl_embedder_close(ivl_embedder *e);
+int        ivl_embedder_dim(const ivl_embedder *e);
+
+/* out[n, dim]; each text is UTF-8 and gets the prefix "summarize:". */
+ivl_status ivl_embed_texts(ivl_embedder *e, const char *const *text, int n, float *out);
+/* Pictures as files' bytes (JPEG or PNG); `name` is used in messages. out[n, dim]. */
+typedef struct ivl_picture { const void *bytes; size_t n; const char *name; } ivl_picture;
+ivl_status ivl_embed_pictures(ivl_embedder *e, const ivl_picture *picture, int n, float *out);
+/* The same from paths. */
+ivl_status ivl_embed_files(ivl_embedder *e, const char *const *path, int n, float *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -127,6 +127,8 @@ ivl_status ivl_graph_create(ivl_graph **g_p);
 void       ivl_graph_destroy(ivl_graph *g);
 /* Errors stick: after the first failure builders return IVL_NONE and record nothing. This reports it. */
 ivl_status ivl_graph_status(const ivl_graph *g);
+/* For builders of your own: makes status s and the thread's last error stick. Returns IVL_NONE. */
+ivl_val    ivl_graph_failed(ivl_graph *g, ivl_status s);
 
 /* A tensor of the batch record: the inputs of a graph lie together in its io arena, in the order they
  * were declared, and arrive with one copy. `name` is copied. */
@@ -203,7 +205,7 @@ ivl_status ivl_plan_read(ivl_plan *p, ivl_stream *s, ivl_val v, void *host, size
 /* Where a value lies after ivl_plan_bind; NULL if the plan dropped it. */
 const ivl_tensor *ivl_plan_tensor(const ivl_plan *p, ivl_val v);
 /* Bytes by part, for "does it fit" and the print-out. */
-typedef struct ivl_plan_size { size_t work, io, external, largest; double flops; int nodes, slabs; } ivl_plan_size;
+typedef struct ivl_plan_size { size_t work, io, largest; double flops; int nodes, slabs; } ivl_plan_size;
 ivl_plan_size ivl_plan_sizes(const ivl_plan *p);
 /* Nodes with shapes, chosen implementation, bytes, FLOPs; then the sums. */
 void ivl_plan_print(const ivl_plan *p, FILE *f, bool nodes);

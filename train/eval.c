@@ -1,0 +1,225 @@
+#include "train/eval.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "runtime/file.h"
+#include "train/eval_search.h"
+#include "train/recall.h"
+
+enum { CHUNK = 64 };
+
+static void progress(const ivl_eval_options *o, const char *what, int64_t done, int64_t total)
+{
+    if (o->progress) o->progress(o->ctx, what, done, total);
+}
+
+static ivl_status embed_chunk(ivl_embedder *e, const ivl_dataset *ds, int64_t first, int n, float *out)
+{
+    ivl_sample rec[CHUNK] = { 0 };
+    ivl_picture pic[CHUNK] = { 0 };
+    char where[CHUNK][512];
+    ivl_status s = IVL_OK;
+    for (int i = 0; i < n && s == IVL_OK; i++) {
+        s = ivl_dataset_read(ds, first + i, &rec[i]);
+        ivl_dataset_where(ds, first + i, where[i], sizeof where[i]);
+        pic[i] = (ivl_picture){ rec[i].image, rec[i].image_bytes, where[i] };
+    }
+    if (s == IVL_OK) s = ivl_embed_pictures(e, pic, n, out);
+    for (int i = 0; i < n; i++) ivl_sample_free(&rec[i]);
+    return s;
+}
+
+ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out)
+{
+    int64_t n = ivl_dataset_count(ds), dim = ivl_embedder_dim(e);
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        progress(o, "pictures", i, n);
+        IVL_TRY(embed_chunk(e, ds, i, n - i < CHUNK ? (int)(n - i) : CHUNK, out + i * dim));
+    }
+    progress(o, "pictures", n, n);
+    return IVL_OK;
+}
+
+/* --- captions of the data set -------------------------------------------------------------------------------------- */
+
+void ivl_captions_free(ivl_captions *c)
+{
+    for (int i = 0; i < c->n; i++) free(c->text[i]), free(c->lang[i]);
+    free(c->text), free(c->lang), free(c->image_of);
+    *c = (ivl_captions){ 0 };
+}
+
+static bool add_caption(ivl_captions *c, const ivl_caption *from, int32_t image)
+{
+    if (c->n == c->cap) {
+        int cap = c->cap ? 2 * c->cap : 256;
+        char **text = realloc(c->text, (size_t)cap * sizeof *text);
+        if (text) c->text = text;
+        char **lang = realloc(c->lang, (size_t)cap * sizeof *lang);
+        if (lang) c->lang = lang;
+        int32_t *image_of = realloc(c->image_of, (size_t)cap * sizeof *image_of);
+        if (image_of) c->image_of = image_of;
+        if (!text || !lang || !image_of) return false;
+        c->cap = cap;
+    }
+    c->text[c->n] = strdup(from->text), c->lang[c->n] = strdup(from->lang ? from->lang : "");
+    c->image_of[c->n] = image;
+    return c->text[c->n] && c->lang[c->n++];
+}
+
+bool ivl_language_in(const char *list, const char *lang)
+{
+    size_t n = strlen(lang);
+    for (const char *p = list; p && *p;) {
+        size_t k = strcspn(p, ",");
+        if (k == n && !strncmp(p, lang, n)) return true;
+        p += k + (p[k] == ',');
+    }
+    return !list || !*list;
+}
+
+static ivl_status read_captions(const ivl_dataset *ds, const char *languages, ivl_captions *c)
+{
+    for (int64_t i = 0; i < ivl_dataset_count(ds); i++) {
+        ivl_sample rec = { 0 };
+        IVL_TRY(ivl_dataset_read_text(ds, i, &rec));
+        bool ok = true;
+        for (int j = 0; j < rec.n_captions && ok; j++)
+            if (ivl_language_in(languages, rec.caption[j].lang ? rec.caption[j].lang : ""))
+                ok = add_caption(c, &rec.caption[j], (int32_t)i);
+        ivl_sample_free(&rec);
+        IVL_CHECK(ok, IVL_ENOMEM, "out of memory");
+    }
+    IVL_CHECK(c->n > 0, IVL_EFORMAT, "no captions%s%s to evaluate with", languages ? " in " : "", languages ? languages : "");
+    return IVL_OK;
+}
+
+/* --- retrieval ------------------------------------------------------------------------------------------------------ */
+
+typedef struct space { const ivl_captions *c; const float *image, *text; int n_image, dim; } space;
+
+/* Captions of one language (NULL: all) as pairs over the pictures that have one. */
+typedef struct subset { float *image, *text; int32_t *image_of, *same, *number; const char **words; int n_image, n; } subset;
+
+static void subset_free(subset *u)
+{
+    free(u->image), free(u->text), free(u->image_of), free(u->same), free(u->number), free(u->words);
+}
+
+static ivl_status take_subset(const space *v, const char *lang, subset *u)
+{
+    size_t row = (size_t)v->dim * sizeof(float), n = (size_t)v->c->n + 1, m = (size_t)v->n_image + 1;
+    *u = (subset){ malloc(m * row), malloc(n * row), malloc(n * 4), malloc(n * 4), malloc(m * 4), malloc(n * sizeof(char *)), 0, 0 };
+    IVL_CHECK(u->image && u->text && u->image_of && u->same && u->number && u->words, IVL_ENOMEM, "out of memory");
+    for (int i = 0; i < v->n_image; i++) u->number[i] = -1;
+    for (int j = 0; j < v->c->n; j++) {
+        int32_t i = v->c->image_of[j];
+        if (lang && strcmp(lang, v->c->lang[j])) continue;
+        if (u->number[i] < 0) {
+            memcpy(u->image + (int64_t)u->n_image * v->dim, v->image + (int64_t)i * v->dim, row);
+            u->number[i] = u->n_image++;
+        }
+        memcpy(u->text + (int64_t)u->n * v->dim, v->text + (int64_t)j * v->dim, row);
+        u->image_of[u->n] = u->number[i];
+        u->words[u->n++] = v->c->text[j];
+    }
+    return ivl_same_texts(u->words, u->n, u->same);
+}
+
+static void set_recalls(json_t *metrics, const char *what, const ivl_recall *r)
+{
+    char key[64];
+    for (int k = 0; k < IVL_RECALL_KS; k++) {
+        snprintf(key, sizeof key, "%s_retrieval_recall@%d", what, ivl_recall_k[k]);
+        json_object_set_new(metrics, key, json_real(r->at[k]));
+    }
+}
+
+static json_t *result(const ivl_eval_options *o, const char *lang, const subset *u, const ivl_recall *t2i, const ivl_recall *i2t)
+{
+    json_t *metrics = json_object();
+    set_recalls(metrics, "image", t2i), set_recalls(metrics, "text", i2t);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], s:[ff], s:[ff]}",
+                     "dataset", o->data, "model", "internvl_c", "pretrained", o->model, "task", "zeroshot_retrieval",
+                     "language", lang, "images", u->n_image, "texts", u->n, "metrics", metrics, "chance@1", t2i->chance[0],
+                     "chance@5", t2i->chance[1], "chance@10", t2i->chance[2], "text_chance@1", i2t->chance[0], "text_chance@5",
+                     i2t->chance[1], "text_chance@10", i2t->chance[2], "image_ci95@1", t2i->low[0], t2i->high[0],
+                     "image_ci95@10", t2i->low[2], t2i->high[2], "text_ci95@1", i2t->low[0], i2t->high[0], "text_ci95@10",
+                     i2t->low[2], i2t->high[2]);
+}
+
+static ivl_status add_result(const space *v, const ivl_eval_options *o, const char *lang, json_t *list)
+{
+    subset u = { 0 };
+    ivl_recall t2i, i2t;
+    ivl_status s = take_subset(v, lang, &u);
+    ivl_pairs p = { u.image, u.text, u.n_image, u.n, v->dim, u.image_of, u.same };
+    if (s == IVL_OK) s = ivl_recall_text_to_image(&p, &t2i);
+    if (s == IVL_OK) s = ivl_recall_image_to_text(&p, &i2t);
+    if (s == IVL_OK && json_array_append_new(list, result(o, lang ? lang : "all", &u, &t2i, &i2t)))
+        s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    subset_free(&u);
+    return s;
+}
+
+static ivl_status add_results(const space *v, const ivl_eval_options *o, json_t *list)
+{
+    IVL_TRY(add_result(v, o, NULL, list));
+    for (int j = 0; j < v->c->n; j++) { /* each language once, in order of appearance */
+        bool first = true;
+        for (int i = 0; i < j && first; i++) first = strcmp(v->c->lang[i], v->c->lang[j]) != 0;
+        if (!first || !v->c->lang[j][0]) continue;
+        progress(o, v->c->lang[j], j, v->c->n);
+        IVL_TRY(add_result(v, o, v->c->lang[j], list));
+    }
+    return IVL_OK;
+}
+
+ivl_status ivl_json_save(json_t *j, const char *path)
+{
+    ivl_out_file out = { 0 };
+    IVL_CHECK(j, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_out_open(path, &out);
+    if (s == IVL_OK && json_dumpf(j, out.f, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) {
+        s = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", path, strerror(errno));
+        ivl_out_abandon(&out);
+    }
+    if (s == IVL_OK) s = ivl_out_commit(&out);
+    json_decref(j);
+    return s;
+}
+
+static ivl_status embed_all(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const ivl_captions *c,
+                            float *image, float *text)
+{
+    int dim = ivl_embedder_dim(e);
+    IVL_TRY(ivl_embed_dataset(e, ds, o, image));
+    for (int j = 0; j < c->n; j += CHUNK) {
+        progress(o, "texts", j, c->n);
+        IVL_TRY(ivl_embed_texts(e, (const char *const *)c->text + j, c->n - j < CHUNK ? c->n - j : CHUNK, text + (int64_t)j * dim));
+    }
+    return IVL_OK;
+}
+
+ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *out_json)
+{
+    ivl_captions c = { 0 };
+    int64_t dim = ivl_embedder_dim(e), n = ivl_dataset_count(ds);
+    ivl_status s = read_captions(ds, o->languages, &c);
+    float *image = malloc((size_t)(n * dim + 1) * sizeof *image), *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
+    json_t *list = json_array();
+    if (s == IVL_OK && (!image || !text || !list)) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) s = embed_all(e, ds, o, &c, image, text);
+    space v = { &c, image, text, (int)n, (int)dim };
+    if (s == IVL_OK) s = add_results(&v, o, list);
+    if (s == IVL_OK) s = ivl_json_save(json_pack("{s:O}", "results", list), out_json);
+    if (s == IVL_OK && o->examples) s = ivl_search_examples(ds, &c, image, text, (int)dim, o);
+    json_decref(list);
+    free(image), free(text);
+    ivl_captions_free(&c);
+    return s;
+}

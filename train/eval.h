@@ -1,0 +1,33 @@
+/* Evaluation of an embedder on a data set: retrieval in both directions per language, zero-shot classification; and
+ * example searches for the report. Results are JSON in CLIP_benchmark's words. */
+#ifndef IVL_TRAIN_EVAL_H
+#define IVL_TRAIN_EVAL_H
+
+#include "data/record.h"
+
+typedef struct ivl_eval_options {
+    const char *model, *data;   /* named in the results */
+    const char *languages;      /* "en,de": only these; NULL: every language that the captions tell */
+    void      (*progress)(void *ctx, const char *what, int64_t done, int64_t total);
+    void       *ctx;
+    const char *examples;       /* retrieval: writes search.json for the report here; NULL: none */
+    int         n_examples;
+} ivl_eval_options;
+
+/* Unit vectors of every picture of the data set, in record order: out[count, dim]. A bad picture is an error that
+ * names shard and key. */
+ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out);
+
+/* {"results": [{"dataset", "model", "task": "zeroshot_retrieval", "language", "images", "texts", "metrics":
+ * {"image_retrieval_recall@K", "text_retrieval_recall@K"}, "chance@K", "ci95@10": [low, high], ...}]}: one entry per
+ * language, and "all" languages together. The gallery is every picture that has a caption in the language; equal
+ * captions count as right. */
+ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *out_json);
+
+/* CLIP_benchmark's files: classes {DATASET: [name, ...]}, templates {DATASET: ["a photo of a {c}.", ...]}; `dataset`
+ * chooses the entry (NULL: the only one). Record i is of class: the number of its top folder among the sorted ones, or
+ * of its group among the sorted groups. Class vector: mean of the unit text vectors, made unit again. */
+ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *classes,
+                             const char *templates, const char *dataset, const char *out_json);
+
+#endif

@@ -1,0 +1,64 @@
+/* Inside of ivl_verify: the case's files, one recorded run over its inputs, and comparing. */
+#ifndef IVL_TRAIN_PARITY_H
+#define IVL_TRAIN_PARITY_H
+
+#include <jansson.h>
+
+#include "model/checkpoint.h"
+#include "model/internvl.h"
+#include "model/safetensors.h"
+#include "train/verify.h"
+
+typedef struct ivl_parity {
+    const char               *dir;
+    ivl_device               *dev;
+    ivl_stream               *stream;
+    const ivl_verify_options *o;
+    const char               *tolerance; /* key of the compute type: "fp32" */
+    ivl_model_config          config;
+    ivl_params               *params;
+    ivl_st                   *expected;
+    json_t                   *manifest, *done; /* done: names compared */
+    int                       counts[3];
+} ivl_parity;
+
+/* One graph over the case's inputs. */
+enum { IVL_PARITY_FEEDS = 16 };
+typedef struct ivl_parity_run {
+    ivl_parity *c;
+    ivl_scope s;
+    ivl_plan *plan;
+    int       n_feed;
+    struct { ivl_val v; void *data; size_t bytes; } feed[IVL_PARITY_FEEDS];
+} ivl_parity_run;
+
+ivl_status ivl_parity_open(const char *dir, ivl_device *dev, const ivl_verify_options *o, ivl_parity *c_p);
+void       ivl_parity_close(ivl_parity *c);
+bool       ivl_parity_has(const ivl_parity *c, const char *name);
+/* Dimensions of an expected tensor or input; IVL_EFORMAT names a missing one. */
+ivl_status ivl_parity_shape(const ivl_parity *c, const char *name, int *rank_p, int64_t *dim);
+/* Its elements as double, freed by the caller. */
+ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_p, int64_t *n_p);
+/* Compares the first elements of `got` (as many as the case has) and reports the line. A name that the case does
+ * not have, or has no tolerance for with this compute type, is passed over. */
+ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got, int64_t n);
+
+/* The case's weights, for InternVL-C; trains NULL: all of them. */
+ivl_status ivl_parity_params(ivl_parity *c, bool (*trains)(void *ctx, const char *name), void *ctx, ivl_params **p_p);
+
+ivl_status ivl_parity_begin(ivl_parity *c, const ivl_params *params, bool train, ivl_parity_run *r_p);
+void       ivl_parity_end(ivl_parity_run *r);
+/* Inputs from the case: as f32, or i64 as i32. */
+ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype);
+/* An input computed here; data is copied. */
+ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int rank, const int64_t *dim,
+                      const void *data);
+/* Text lengths and EOS positions of right-padded ids [B,L]. */
+ivl_status ivl_parity_lengths(ivl_parity_run *r, const char *ids, ivl_val *len_p, ivl_val *last_p);
+/* Drop-path scales from in.drop_keep: 2 * layers values. */
+ivl_status ivl_parity_drop(ivl_parity_run *r, bool uniform, ivl_val *drop);
+ivl_status ivl_parity_execute(ivl_parity_run *r);
+/* After execute: compares a kept value. */
+ivl_status ivl_parity_check(ivl_parity_run *r, ivl_val v, const char *name);
+
+#endif

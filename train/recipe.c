@@ -1,0 +1,61 @@
+#include "train/recipe.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define ROW(type_, key_, def_, lo_, hi_, help_)                                                                        \
+    { .key = #key_, .type = type_, .off = offsetof(ivl_recipe, key_), .def = def_, .lo = lo_, .hi = hi_, .help = help_ }
+#define CHOICE(key_, def_, choices_, help_)                                                                            \
+    { .key = #key_, .type = IVL_CONF_ENUM, .off = offsetof(ivl_recipe, key_), .def = def_, .choices = choices_,        \
+      .help = help_ }
+
+const ivl_conf_row ivl_recipe_rows[] = {
+    ROW(IVL_CONF_STRING, model, "small", 0, 0, "size of a fresh model (tiny, small, internvl_14b, sweep/N), or its config.json"),
+    ROW(IVL_CONF_STRING, init, "", 0, 0, "model directory to start from; empty: random weights"),
+    ROW(IVL_CONF_STRING, data, "", 0, 0, "training data: shards {000..012}.tar, a folder, a CSV or TSV; joined by ::"),
+    ROW(IVL_CONF_STRING, tokenizer, "", 0, 0, "sentencepiece tokenizer.model"),
+    ROW(IVL_CONF_STRING, languages, "", 0, 0, "train on captions of these languages only, comma separated; empty: all"),
+    ROW(IVL_CONF_INT, seed, "1", 0, 9e15, "everything random follows from it"),
+    ROW(IVL_CONF_INT, steps, "1000", 1, 1e9, "optimiser steps of the run"),
+    ROW(IVL_CONF_INT, batch, "64", 2, 1e7, "samples of a step; all others are a sample's negatives"),
+    ROW(IVL_CONF_INT, micro_batch, "0", 0, 1e7, "samples at a time, with cached features; 0: the whole batch"),
+    ROW(IVL_CONF_INT, text_len, "32", 4, 4096, "tokens of a text at most, BOS and EOS included (the paper's text limit: 80)"),
+    ROW(IVL_CONF_INT, image_size, "112", 1, 8192, "pixels along a side at full resolution"),
+    ROW(IVL_CONF_INT, low_size, "0", 0, 8192, "pixels along a side in the first low_steps; 0: as image_size"),
+    ROW(IVL_CONF_INT, low_steps, "0", 0, 1e9, "steps at low_size with masking, before the rest at image_size without"),
+    ROW(IVL_CONF_DOUBLE, mask_ratio, "0.5", 0, 0.95, "share of patches dropped in the first low_steps"),
+    ROW(IVL_CONF_DOUBLE, crop_min, "0.9", 0.01, 1, "random resized crop: smallest share of the area"),
+    ROW(IVL_CONF_DOUBLE, crop_max, "1.0", 0.01, 1, "random resized crop: largest share of the area"),
+    ROW(IVL_CONF_BOOL, flip, "false", 0, 0, "mirror half of the pictures"),
+    ROW(IVL_CONF_DOUBLE, lr_image, "1e-3", 0, 1, "peak learning rate of vision_model and clip_projector"),
+    ROW(IVL_CONF_DOUBLE, lr_text, "1e-4", 0, 1, "peak learning rate of qllama and text_projection"),
+    ROW(IVL_CONF_DOUBLE, lr_other, "1e-3", 0, 1, "peak learning rate of logit_scale"),
+    ROW(IVL_CONF_DOUBLE, lr_floor, "0", 0, 1, "learning rate at the end, as a share of the peak"),
+    ROW(IVL_CONF_DOUBLE, beta1, "0.9", 0, 0.9999, "AdamW"),
+    ROW(IVL_CONF_DOUBLE, beta2, "0.95", 0, 0.99999, "AdamW"),
+    ROW(IVL_CONF_DOUBLE, eps, "1e-8", 0, 1, "AdamW"),
+    ROW(IVL_CONF_DOUBLE, weight_decay, "0.1", 0, 1, "AdamW; not for 1-D parameters and biases"),
+    ROW(IVL_CONF_DOUBLE, clip, "1.0", 0, 1e9, "largest norm of the gradient; 0: unlimited"),
+    ROW(IVL_CONF_DOUBLE, max_logit_scale, "4.6052", 0, 100, "logit_scale is clamped to it; 0: free (the released code)"),
+    ROW(IVL_CONF_INT, warmup, "100", 0, 1e9, "steps of linear warm-up; a cosine follows"),
+    ROW(IVL_CONF_DOUBLE, drop_path, "0", 0, 0.9, "rate of dropped branches in the vision encoder"),
+    CHOICE(drop_path_rule, "uniform", "uniform linear", "the same rate in every block, or growing from 0"),
+    CHOICE(compute, "fp32", "fp32 bf16 fp16", "type of weights and activations; gradients and moments are fp32"),
+    ROW(IVL_CONF_BOOL, recompute, "false", 0, 0, "recompute blocks in the backward pass: less memory, a third more work"),
+    ROW(IVL_CONF_INT, workers, "1", 1, 256, "threads that read and decode pictures"),
+    ROW(IVL_CONF_INT, checkpoint_every, "200", 1, 1e9, "steps between checkpoints"),
+    ROW(IVL_CONF_INT, checkpoint_keep, "2", 1, 1000, "checkpoints kept"),
+};
+const int ivl_recipe_n_rows = sizeof ivl_recipe_rows / sizeof *ivl_recipe_rows;
+
+ivl_status ivl_recipe_check(const ivl_recipe *r)
+{
+    IVL_CHECK(r->data[0], IVL_EINVAL, "data is not set: give shards, a folder or a table, as --set data=PATH");
+    IVL_CHECK(r->tokenizer[0], IVL_EINVAL, "tokenizer is not set: give a tokenizer.model, as --set tokenizer=FILE");
+    IVL_CHECK(!r->micro_batch || r->batch % r->micro_batch == 0, IVL_EINVAL,
+              "batch: %lld is no multiple of micro_batch: %lld", (long long)r->batch, (long long)r->micro_batch);
+    IVL_CHECK(r->crop_min <= r->crop_max, IVL_EINVAL, "crop_min: %g is above crop_max: %g", r->crop_min, r->crop_max);
+    IVL_CHECK(r->low_steps <= r->steps, IVL_EINVAL, "low_steps: %lld is above steps: %lld", (long long)r->low_steps,
+              (long long)r->steps);
+    return IVL_OK;
+}

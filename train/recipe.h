@@ -1,0 +1,33 @@
+/* A stage-1 training recipe: what conf/stage1*.yaml holds. Every key with its help is in recipe.c's table. */
+#ifndef IVL_TRAIN_RECIPE_H
+#define IVL_TRAIN_RECIPE_H
+
+#include "runtime/conf.h"
+
+typedef struct ivl_recipe {
+    /* what */
+    char  *model, *init, *data, *tokenizer, *languages;
+    /* how long, how much */
+    int64_t seed, steps, batch, micro_batch, text_len;
+    /* pictures: the first low_steps at low_size with mask_ratio of the patches dropped, then image_size, all patches */
+    int64_t image_size, low_size, low_steps;
+    double  mask_ratio, crop_min, crop_max;
+    bool    flip;
+    /* optimiser */
+    double  lr_image, lr_text, lr_other, lr_floor, beta1, beta2, eps, weight_decay, clip, max_logit_scale;
+    int64_t warmup;
+    double  drop_path;
+    char   *drop_path_rule;
+    /* machine */
+    char   *compute;
+    bool    recompute;
+    int64_t workers, checkpoint_every, checkpoint_keep;
+} ivl_recipe;
+
+extern const ivl_conf_row ivl_recipe_rows[];
+extern const int          ivl_recipe_n_rows;
+
+/* Rules between keys; the message names them. */
+ivl_status ivl_recipe_check(const ivl_recipe *r);
+
+#endif

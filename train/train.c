@@ -1,0 +1,189 @@
+#include "train/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "model/checkpoint.h"
+#include "runtime/file.h"
+#include "train/eval_search.h"
+#include "train/trainer.h"
+
+enum { MAX_SKIPPED_IN_A_ROW = 20 };
+
+double ivl_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void note(const ivl_trainer *t, const char *text)
+{
+    if (t->o->note) t->o->note(t->o->ctx, text);
+}
+
+/* --- results, read late ------------------------------------------------------------------------------------------------ */
+
+static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int64_t step)
+{
+    const ivl_metric m[] = {
+        { "loss", p->loss }, { "grad_norm", p->grad_norm }, { "logit_scale", p->logit_scale }, { "lr_image", p->lr_image },
+        { "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) }, { "samples_per_s", p->samples_per_s }, { "gflops", p->gflops },
+        { "skipped", p->skipped },
+    };
+    return ivl_metrics_write(t->metrics, step, m, sizeof m / sizeof *m);
+}
+
+static ivl_status bad_step(ivl_trainer *t, int64_t step)
+{
+    char text[256];
+    t->skipped++;
+    snprintf(text, sizeof text, "step %lld: the gradient is not finite, nothing was updated", (long long)step);
+    note(t, text);
+    IVL_CHECK(++t->skipped_in_a_row < MAX_SKIPPED_IN_A_ROW, IVL_EINVAL,
+              "%d steps in a row are not finite: lower lr_image and lr_text, or find the cause with --trace-nan",
+              MAX_SKIPPED_IN_A_ROW);
+    return IVL_OK;
+}
+
+/* Waits for the step of a flight that is IVL_RING steps old, reports its result and frees the flight. */
+static ivl_status land(ivl_trainer *t, ivl_flight *f)
+{
+    if (f->step < 0) return IVL_OK;
+    IVL_TRY(ivl_event_sync(t->dev, f->event));
+    ivl_event_release(t->dev, f->event);
+    f->event = NULL;
+    const float *v = (const float *)t->result.host + (f - t->flight) * IVL_STEP_RESULT;
+    double now = ivl_now(), took = now - t->last_time;
+    t->last_time = now;
+    ivl_train_progress p = { .step = f->step + 1, .steps = t->r->steps, .loss = v[0], .grad_norm = sqrt((double)v[1]),
+                             .logit_scale = v[2], .lr_image = f->lr_image, .skipped = !isfinite(v[1]) };
+    t->step_time = t->step_time > 0 ? 0.9 * t->step_time + 0.1 * took : took; /* results come in bursts */
+    p.samples_per_s = (double)t->r->batch / t->step_time;
+    p.gflops = t->flops[ivl_trainer_segment(t, f->step)] / t->step_time / 1e9;
+    IVL_TRY(write_metrics(t, &p, f->step));
+    if (t->o->progress) t->o->progress(t->o->ctx, &p);
+    int64_t step = f->step;
+    f->step = -1;
+    if (p.skipped) return bad_step(t, step);
+    t->skipped_in_a_row = 0;
+    return IVL_OK;
+}
+
+static ivl_status land_all(ivl_trainer *t, int64_t next)
+{
+    for (int k = 0; k < IVL_RING; k++) IVL_TRY(land(t, &t->flight[(next + k) % IVL_RING]));
+    return IVL_OK;
+}
+
+/* --- a step ------------------------------------------------------------------------------------------------------------------ */
+
+static ivl_status trace(ivl_trainer *t, int64_t step, const ivl_flight *f)
+{
+    const float *v = (const float *)t->result.host + (f - t->flight) * IVL_STEP_RESULT;
+    char text[768] = "";
+    bool found = false;
+    IVL_TRY(ivl_sync(t->stream));
+    if (isfinite(v[0]) && isfinite(v[1])) return IVL_OK;
+    for (int i = 0; i < t->n_micro && !found; i++)
+        IVL_TRY(ivl_step_trace(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record[i], &found, text, sizeof text));
+    return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "step %lld is not finite; first bad tensor: %s", (long long)step,
+                    found ? text : "only in the optimiser");
+}
+
+static ivl_status run_step(ivl_trainer *t, int64_t step, const void *slot)
+{
+    ivl_flight *f = &t->flight[step % IVL_RING];
+    IVL_TRY(land(t, f));
+    ivl_trainer_fill(t, slot, step, f);
+    f->lr_image = ivl_trainer_rate(t, IVL_GROUP_IMAGE, step);
+    if (t->o->record) IVL_TRY(ivl_trainer_record_step(t, step, f));
+    size_t at = (size_t)(f - t->flight) * IVL_STEP_RESULT * sizeof(float);
+    IVL_TRY(ivl_step_run(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record, t->result, at));
+    IVL_TRY(ivl_event_record(t->stream, &f->event));
+    f->step = step;
+    return t->o->trace_nan ? trace(t, step, f) : IVL_OK;
+}
+
+static ivl_status save(ivl_trainer *t, int64_t step)
+{
+    ivl_state st = { step, (char *)(uintptr_t)ivl_device_name(t->dev), t->recipe_text };
+    IVL_TRY(land_all(t, step));
+    IVL_TRY(ivl_sync(t->stream));
+    ivl_status s = ivl_state_save(t->checkpoints, t->params, t->stream, &st, (int)t->r->checkpoint_keep);
+    t->last_time = ivl_now();
+    return s;
+}
+
+static ivl_status steps(ivl_trainer *t, int64_t *step_p)
+{
+    int slot = -1;
+    for (int64_t step = t->first_step; step < t->r->steps; step++) {
+        *step_p = step;
+        if (t->o->stop && *t->o->stop) return save(t, step);
+        if (slot < 0) IVL_TRY(ivl_loader_next(t->loader, &slot));
+        ivl_slot_info info = ivl_loader_info(t->loader, slot);
+        if (info.skipped && (!t->o->overfit || step == t->first_step)) note(t, info.trouble);
+        IVL_TRY(run_step(t, step, t->slot[slot]));
+        if (!t->o->overfit) {
+            ivl_loader_release(t->loader, slot);
+            slot = -1;
+        }
+        if ((step + 1) % t->r->checkpoint_every == 0 && step + 1 < t->r->steps) IVL_TRY(save(t, step + 1));
+    }
+    *step_p = t->r->steps;
+    return save(t, t->r->steps);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+
+static ivl_status save_model(ivl_trainer *t)
+{
+    char *dir = ivl_path_join(t->o->out, "model");
+    IVL_CHECK(dir, IVL_ENOMEM, "out of memory");
+    ivl_save_options o = { .dtype = IVL_F32, .tokenizer = t->r->tokenizer };
+    ivl_status s = ivl_checkpoint_save(dir, &t->config, t->params, t->stream, &o);
+    free(dir);
+    return s;
+}
+
+static ivl_status save_facts(const ivl_trainer *t)
+{
+    char *path = ivl_path_join(t->o->out, "run.json");
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    double seconds = ivl_now() - t->started;
+    int64_t n = t->r->steps - t->first_step;
+    json_t *j = json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev), "model",
+                          t->r->init[0] ? t->r->init : t->r->model, "parameters (million)", (double)t->params->weights / 1e6,
+                          "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps", (json_int_t)t->r->steps, "batch",
+                          (json_int_t)t->r->batch, "steps of this session", (json_int_t)n, "minutes of this session", seconds / 60,
+                          "samples per second", n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps",
+                          (json_int_t)t->skipped);
+    ivl_status s = ivl_json_save(j, path);
+    free(path);
+    return s;
+}
+
+ivl_status ivl_train(const ivl_recipe *r, ivl_device *dev, const ivl_train_options *o, bool *done_p)
+{
+    ivl_trainer t = { .r = r, .o = o, .dev = dev };
+    int64_t step = 0;
+    IVL_TRY(ivl_make_dirs(o->out));
+    ivl_status s = ivl_trainer_open(&t);
+    if (s == IVL_OK && o->record) s = ivl_trainer_record_start(&t);
+    t.started = t.last_time = ivl_now();
+    if (s == IVL_OK) s = steps(&t, &step);
+    bool done = step == r->steps;
+    if (s == IVL_OK && done) s = save_model(&t);
+    if (s == IVL_OK && done) s = save_facts(&t);
+    ivl_status closed = ivl_metrics_close(t.metrics);
+    if (s != IVL_OK && t.stream) ivl_sync(t.stream);
+    ivl_trainer_close(&t);
+    if (s == IVL_OK) s = closed;
+    if (s == IVL_OK) *done_p = done;
+    return s;
+}

@@ -1,0 +1,61 @@
+/* Inside of a training run. */
+#ifndef IVL_TRAIN_TRAINER_H
+#define IVL_TRAIN_TRAINER_H
+
+#include "data/loader.h"
+#include "train/metrics.h"
+#include "train/state.h"
+#include "train/step.h"
+#include "train/train.h"
+
+/* Steps in flight: a step's result is read, and its memory used again, this many steps later. */
+enum { IVL_RING = 3, IVL_LOADER_SLOTS = 4, IVL_TRAIN_SEGMENTS = 2 };
+
+typedef struct ivl_flight {
+    ivl_buffer *record;  /* pinned, one per micro-batch */
+    ivl_event  *event;   /* after the step */
+    int64_t     step;    /* -1: free */
+    double      lr_image;
+} ivl_flight;
+
+typedef struct ivl_trainer {
+    const ivl_recipe        *r;
+    const ivl_train_options *o;
+    ivl_device              *dev;
+    ivl_stream              *stream;
+    ivl_model_config         config;
+    ivl_params              *params;
+    ivl_dtype                dtype;
+    ivl_tokenizer           *tok;
+    ivl_dataset             *ds;
+    ivl_loader_config        load;
+    ivl_slot_layout          layout;
+    ivl_loader              *loader;
+    void                    *slot[IVL_LOADER_SLOTS];
+    ivl_step_plan           *plan[IVL_TRAIN_SEGMENTS];
+    ivl_step_shape           shape[IVL_TRAIN_SEGMENTS];
+    int                      n_segments, n_micro;
+    ivl_buffer               matrix;     /* position matrix of the low resolution */
+    ivl_tensor               resize;
+    ivl_flight               flight[IVL_RING];
+    ivl_buffer               result;     /* pinned, a row of IVL_STEP_RESULT floats per flight */
+    ivl_metrics             *metrics;
+    char                    *checkpoints, *recipe_text;
+    int64_t                  first_step, skipped, skipped_in_a_row;
+    double                   started, last_time, step_time, flops[IVL_TRAIN_SEGMENTS];
+} ivl_trainer;
+
+/* trainer_setup.c */
+ivl_status ivl_trainer_open(ivl_trainer *t);
+void       ivl_trainer_close(ivl_trainer *t);
+/* trainer_batch.c: the records of step `step` from a loader slot (masks, dropped branches, rates included). */
+void       ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, const ivl_flight *f);
+int        ivl_trainer_segment(const ivl_trainer *t, int64_t step);
+double     ivl_trainer_rate(const ivl_trainer *t, ivl_group group, int64_t step);
+/* trainer_record.c: what --record writes. */
+ivl_status ivl_trainer_record_start(const ivl_trainer *t);
+ivl_status ivl_trainer_record_step(const ivl_trainer *t, int64_t step, const ivl_flight *f);
+
+double ivl_now(void); /* seconds, monotonic */
+
+#endif

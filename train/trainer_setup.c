@@ -1,0 +1,238 @@
+/* Setting a run up: data, model, plans, memory; and taking it down. */
+#include "train/trainer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/checkpoint.h"
+#include "model/positions.h"
+#include "runtime/dtype.h"
+#include "runtime/file.h"
+
+static ivl_status open_data(ivl_trainer *t)
+{
+    IVL_TRY(ivl_tokenizer_open(t->r->tokenizer, &t->tok));
+    IVL_TRY(ivl_dataset_open(t->r->data, &t->ds));
+    int64_t n = ivl_dataset_count(t->ds);
+    IVL_CHECK(n >= t->r->batch, IVL_EINVAL, "%s: %lld records are fewer than a batch of %lld: use a smaller batch", t->r->data,
+              (long long)n, (long long)t->r->batch);
+    if (ivl_dataset_bad(t->ds) && t->o->note) t->o->note(t->o->ctx, ivl_dataset_bad_text(t->ds, 0));
+    return IVL_OK;
+}
+
+/* Sizes of a fresh model: positions on the grid of the full resolution, vocabulary of the tokenizer. */
+static ivl_status configure(ivl_trainer *t)
+{
+    const ivl_recipe *r = t->r;
+    IVL_TRY(ivl_config_load(r->init[0] ? r->init : r->model, &t->config));
+    int vocab = ivl_tokenizer_size(t->tok);
+    if (r->init[0]) {
+        IVL_CHECK(vocab <= t->config.text.vocab, IVL_EINVAL, "%s: %d tokens, and the model of %s has %d: not its tokenizer",
+                  r->tokenizer, vocab, r->init, t->config.text.vocab);
+    } else {
+        t->config.vit.image_size = (int)r->image_size;
+        t->config.force_image_size = 0;
+        t->config.text.vocab = vocab;
+    }
+    return ivl_config_check(&t->config);
+}
+
+static ivl_status open_model(ivl_trainer *t)
+{
+    ivl_params_options o = { .parts = IVL_PART_C, .stage = IVL_STAGE_1 };
+    IVL_TRY(ivl_dtype_parse(t->r->compute, &t->dtype));
+    IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
+    IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
+    if (!t->r->init[0]) return ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed);
+    ivl_load_options load = { .check_nan = true };
+    return ivl_checkpoint_load(t->r->init, t->params, t->stream, &load, NULL);
+}
+
+/* --- plans ------------------------------------------------------------------------------------------------------------ */
+
+static void shapes(ivl_trainer *t)
+{
+    const ivl_recipe *r = t->r;
+    ivl_step_shape s = { .batch = (int)r->batch, .micro = (int)(r->micro_batch ? r->micro_batch : r->batch),
+                         .image_size = (int)r->image_size, .text_len = (int)r->text_len, .drop_path = r->drop_path > 0 };
+    t->n_micro = s.batch / s.micro;
+    t->n_segments = 0;
+    if (r->low_steps > 0) {
+        ivl_step_shape low = s;
+        low.image_size = (int)(r->low_size ? r->low_size : r->image_size);
+        int grid = low.image_size / t->config.vit.patch, n = grid * grid;
+        if (r->mask_ratio > 0) low.patches = n - (int)((double)n * r->mask_ratio);
+        t->shape[t->n_segments++] = low;
+    }
+    if (r->low_steps < r->steps) t->shape[t->n_segments++] = s;
+}
+
+/* Position matrix of a segment whose grid is not the parameter's. */
+static ivl_status make_matrix(ivl_trainer *t, int size)
+{
+    int from = ivl_config_grid(&t->config), to = size / t->config.vit.patch;
+    t->resize = ivl_tensor_make(t->dtype, 2, (int64_t[]){ 1 + (int64_t)to * to, 1 + (int64_t)from * from });
+    t->resize.name = "position matrix";
+    int64_t n = ivl_numel(&t->resize);
+    size_t bytes = ivl_dtype_bytes(t->dtype, n);
+    float *m = malloc((size_t)n * sizeof *m);
+    void *typed = malloc(bytes);
+    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) s = ivl_alloc(t->dev, IVL_MEM_DEVICE, bytes, &t->matrix);
+    if (s == IVL_OK) {
+        ivl_convert(typed, t->dtype, m, IVL_F32, n);
+        t->resize.buf = t->matrix;
+        s = ivl_write(t->stream, t->matrix, 0, bytes, typed);
+    }
+    free(m), free(typed);
+    return s;
+}
+
+static ivl_status make_plans(ivl_trainer *t)
+{
+    const ivl_recipe *r = t->r;
+    ivl_step_rule rule = { .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps, .clip = r->clip,
+                           .max_logit_scale = r->max_logit_scale,
+                           .recompute = r->recompute ? IVL_RECOMPUTE_BLOCKS : IVL_RECOMPUTE_NONE };
+    shapes(t);
+    for (int i = 0; i < t->n_segments; i++) {
+        bool other = t->shape[i].image_size / t->config.vit.patch != ivl_config_grid(&t->config);
+        if (other) IVL_TRY(make_matrix(t, t->shape[i].image_size));
+        ivl_step_scope scope = { t->params, &t->config, t->dtype, other ? &t->resize : NULL };
+        IVL_TRY(ivl_step_create(t->dev, &scope, &t->shape[i], &rule, NULL, &t->plan[i]));
+        t->flops[i] = ivl_step_sizes(t->plan[i]).flops;
+    }
+    return ivl_step_bind(t->plan, t->n_segments);
+}
+
+static ivl_status make_flights(ivl_trainer *t)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < t->n_segments; i++)
+        if (ivl_step_layout_of(t->plan[i])->bytes > bytes) bytes = ivl_step_layout_of(t->plan[i])->bytes;
+    IVL_TRY(ivl_alloc(t->dev, IVL_MEM_PINNED, IVL_RING * IVL_STEP_RESULT * sizeof(float), &t->result));
+    for (int k = 0; k < IVL_RING; k++) {
+        ivl_flight *f = &t->flight[k];
+        f->step = -1;
+        f->record = calloc((size_t)t->n_micro, sizeof *f->record);
+        IVL_CHECK(f->record, IVL_ENOMEM, "out of memory");
+        for (int i = 0; i < t->n_micro; i++) IVL_TRY(ivl_alloc(t->dev, IVL_MEM_PINNED, bytes, &f->record[i]));
+    }
+    return IVL_OK;
+}
+
+/* --- resume ------------------------------------------------------------------------------------------------------------- */
+
+/* Keys that may change between a run and its continuation: they change no result. */
+static bool may_differ(const char *line)
+{
+    static const char *const keys[] = { "workers:", "checkpoint_every:", "checkpoint_keep:" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strncmp(line, keys[i], strlen(keys[i]))) return true;
+    return false;
+}
+
+static ivl_status same_recipe(const char *was, const char *is, const char *where)
+{
+    while (*was && *is) {
+        int n = (int)strcspn(was, "\n"), m = (int)strcspn(is, "\n");
+        IVL_CHECK((n == m && !strncmp(was, is, (size_t)n)) || (may_differ(was) && may_differ(is)), IVL_EINVAL,
+                  "%s: this run has '%.*s', and you give '%.*s': resume with the same recipe, or start in another folder", where,
+                  n, was, m, is);
+        was += n + (was[n] == '\n'), is += m + (is[m] == '\n');
+    }
+    return IVL_OK;
+}
+
+static ivl_status resume(ivl_trainer *t)
+{
+    char *path = NULL;
+    ivl_state st = { 0 };
+    IVL_TRY(ivl_state_latest(t->checkpoints, &path));
+    if (!path) return IVL_OK;
+    ivl_status s = IVL_OK;
+    if (!t->o->resume)
+        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s holds a run already: go on with --resume, or give another folder", t->o->out);
+    if (s == IVL_OK) s = ivl_state_load(path, t->params, t->stream, &st);
+    if (s == IVL_OK) s = same_recipe(st.recipe, t->recipe_text, path);
+    if (s == IVL_OK) t->first_step = st.step;
+    if (s == IVL_OK && t->o->note && strcmp(st.device, ivl_device_name(t->dev)))
+        t->o->note(t->o->ctx, "the run began on another device: its end will agree in rounding only");
+    ivl_state_free(&st);
+    free(path);
+    return s;
+}
+
+/* --- the loader ------------------------------------------------------------------------------------------------------------ */
+
+static ivl_status open_loader(ivl_trainer *t)
+{
+    const ivl_recipe *r = t->r;
+    ivl_loader_config *c = &t->load;
+    *c = (ivl_loader_config){ .seed = (uint64_t)r->seed, .workers = (int)r->workers, .tok = t->tok, .text_len = (int)r->text_len,
+                              .end_step = r->steps, .bad = IVL_BAD_SKIP, .cache_bytes = (size_t)1 << 30,
+                              .langs = r->languages[0] ? r->languages : NULL };
+    c->transform = (ivl_transform){ .fit = IVL_FIT_RANDOM, .scale_lo = r->crop_min, .scale_hi = r->crop_max,
+                                    .flip = r->flip ? 0.5 : 0 };
+    c->first_step = t->o->overfit ? 0 : t->first_step;
+    c->n_segments = t->n_segments;
+    for (int i = 0; i < t->n_segments; i++)
+        c->segment[i] = (ivl_segment){ i ? r->low_steps : 0, t->shape[i].image_size, (int)r->batch };
+    IVL_TRY(ivl_slot_layout_make(c, &t->layout));
+    for (int i = 0; i < IVL_LOADER_SLOTS; i++) {
+        t->slot[i] = aligned_alloc(256, (t->layout.bytes + 255) / 256 * 256);
+        IVL_CHECK(t->slot[i], IVL_ENOMEM, "out of memory for batches");
+    }
+    return ivl_loader_open(t->ds, c, &t->layout, t->slot, IVL_LOADER_SLOTS, &t->loader);
+}
+
+static ivl_status save_recipe(ivl_trainer *t)
+{
+    ivl_out_file out = { 0 };
+    char *path = ivl_path_join(t->o->out, "recipe.yaml");
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_out_open(path, &out);
+    if (s == IVL_OK) {
+        fputs(t->recipe_text, out.f);
+        s = ivl_out_commit(&out);
+    }
+    free(path);
+    return s;
+}
+
+ivl_status ivl_trainer_open(ivl_trainer *t)
+{
+    IVL_TRY(ivl_recipe_check(t->r));
+    IVL_TRY(ivl_conf_text(ivl_recipe_rows, ivl_recipe_n_rows, t->r, &t->recipe_text));
+    t->checkpoints = ivl_path_join(t->o->out, "checkpoints");
+    IVL_CHECK(t->checkpoints, IVL_ENOMEM, "out of memory");
+    IVL_TRY(ivl_stream_open(t->dev, &t->stream));
+    IVL_TRY(open_data(t));
+    IVL_TRY(configure(t));
+    IVL_TRY(open_model(t));
+    IVL_TRY(make_plans(t));
+    IVL_TRY(make_flights(t));
+    IVL_TRY(ivl_make_dirs(t->checkpoints));
+    IVL_TRY(resume(t));
+    IVL_TRY(save_recipe(t));
+    IVL_TRY(open_loader(t));
+    return ivl_metrics_open(t->o->out, t->first_step, &t->metrics);
+}
+
+void ivl_trainer_close(ivl_trainer *t)
+{
+    ivl_loader_close(t->loader);
+    for (int i = 0; i < IVL_LOADER_SLOTS; i++) free(t->slot[i]);
+    for (int k = 0; k < IVL_RING; k++) {
+        ivl_event_release(t->dev, t->flight[k].event);
+        for (int i = 0; t->flight[k].record && i < t->n_micro; i++) ivl_release(t->flight[k].record[i]);
+        free(t->flight[k].record);
+    }
+    ivl_release(t->result), ivl_release(t->matrix);
+    for (int i = 0; i < IVL_TRAIN_SEGMENTS; i++) ivl_step_destroy(t->plan[i]);
+    ivl_params_destroy(t->params);
+    ivl_dataset_close(t->ds);
+    ivl_tokenizer_close(t->tok);
+    ivl_stream_close(t->stream);
+    free(t->checkpoints), free(t->recipe_text);
+}

@@ -1,0 +1,373 @@
+#include "train/verify.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/tokenizer.h"
+#include "model/positions.h"
+#include "runtime/dtype.h"
+#include "runtime/file.h"
+#include "train/step.h"
+#include "train/parity.h"
+
+enum { MAX_LAYERS = 256 };
+
+static char *numbered(char *text, size_t n, const char *prefix, int i)
+{
+    snprintf(text, n, "%s.%d", prefix, i);
+    return text;
+}
+
+/* --- encoders ------------------------------------------------------------------------------------------------------ */
+
+static const ivl_vit_input no_input = { .keep = { -1 }, .resize = { -1 } };
+
+/* ViT states and InternVL-C features of in.pixels; features of in.stage2's; logits. */
+static ivl_status image_and_text(ivl_parity *c)
+{
+    ivl_parity_run r;
+    ivl_val states[MAX_LAYERS + 1], text_states[MAX_LAYERS], len, last;
+    char name[64];
+    IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
+    ivl_vit_input in = no_input;
+    in.pixels = ivl_parity_input(&r, "in.pixels", IVL_F32);
+    ivl_val ids = ivl_parity_input(&r, "in.text_ids", IVL_I32);
+    ivl_status s = ivl_parity_lengths(&r, "in.text_ids", &len, &last);
+    ivl_graph *g = r.s.g;
+    ivl_val image = ivl_keep(g, ivl_attn_pool(&r.s, "clip_projector", ivl_vit(&r.s, &in, states)));
+    ivl_val hidden = ivl_keep(g, ivl_llama_norm(&r.s, ivl_llama(&r.s, ids, len, text_states)));
+    ivl_val text = ivl_keep(g, ivl_encode_text(&r.s, ids, len, last));
+    ivl_val cosine = ivl_keep(g, ivl_matmul(g, ivl_l2_norm(g, image), ivl_l2_norm(g, text), 0, 1));
+    if (s == IVL_OK) s = ivl_parity_execute(&r);
+    for (int i = 0; i <= c->config.vit.layers && s == IVL_OK; i++)
+        s = ivl_parity_check(&r, states[i], numbered(name, sizeof name, "vision.hidden", i));
+    for (int i = 0; i < c->config.text.layers && s == IVL_OK; i++)
+        s = ivl_parity_check(&r, text_states[i], numbered(name, sizeof name, "text.hidden", i));
+    if (s == IVL_OK) s = ivl_parity_check(&r, hidden, numbered(name, sizeof name, "text.hidden", c->config.text.layers));
+    if (s == IVL_OK) s = ivl_parity_check(&r, image, "image.c");
+    if (s == IVL_OK) s = ivl_parity_check(&r, text, "text.features");
+    const ivl_tensor *t = ivl_tensor_of(g, cosine);
+    double *logits = t ? malloc((size_t)ivl_numel(t) * sizeof *logits) : NULL;
+    float scale = 0;
+    if (s == IVL_OK && !logits) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) s = ivl_param_read(ivl_params_find(c->params, "logit_scale"), c->stream, IVL_WEIGHT, 0, 1, &scale, IVL_F32);
+    if (s == IVL_OK) {
+        uint8_t raw[8192];
+        int64_t n = ivl_numel(t);
+        size_t bytes = ivl_dtype_bytes(t->dtype, n);
+        s = bytes <= sizeof raw ? ivl_plan_read(r.plan, c->stream, cosine, raw, bytes)
+                                : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: too many texts", c->dir);
+        for (int64_t i = 0; s == IVL_OK && i < n; i++) logits[i] = exp(scale) * ivl_load(raw, t->dtype, i);
+        if (s == IVL_OK) s = ivl_parity_compare(c, "logits.c", logits, n);
+    }
+    free(logits);
+    ivl_parity_end(&r);
+    return s;
+}
+
+/* Another input size: positions resized. */
+static ivl_status large(ivl_parity *c)
+{
+    ivl_parity_run r;
+    int rank;
+    int64_t dim[IVL_MAX_RANK];
+    IVL_TRY(ivl_parity_shape(c, "in.pixels_large", &rank, dim));
+    IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
+    int grid = ivl_config_grid(&c->config), h = (int)dim[2] / c->config.vit.patch, w = (int)dim[3] / c->config.vit.patch;
+    int64_t shape[] = { 1 + (int64_t)h * w, 1 + (int64_t)grid * grid };
+    float *matrix = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
+    void *typed = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
+    ivl_status s = matrix && typed ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) {
+        s = ivl_pos_matrix(grid, h, w, matrix);
+        ivl_convert(typed, r.s.dtype, matrix, IVL_F32, shape[0] * shape[1]);
+        ivl_vit_input in = no_input;
+        in.pixels = ivl_parity_input(&r, "in.pixels_large", IVL_F32);
+        in.resize = ivl_parity_feed(&r, "resize", r.s.dtype, 2, shape, typed);
+        ivl_val positions = ivl_keep(r.s.g, ivl_vit_positions(&r.s, in.resize));
+        ivl_val x = ivl_keep(r.s.g, ivl_vit(&r.s, &in, NULL));
+        s = ivl_parity_execute(&r);
+        if (s == IVL_OK) s = ivl_parity_check(&r, positions, "vision.large_positions");
+        if (s == IVL_OK) s = ivl_parity_check(&r, x, "vision.large");
+    }
+    free(matrix), free(typed);
+    ivl_parity_end(&r);
+    return s;
+}
+
+static ivl_status masked_and_dropped(ivl_parity *c)
+{
+    ivl_parity_run r;
+    ivl_val drop[2 * MAX_LAYERS];
+    IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
+    ivl_vit_input in = no_input;
+    in.pixels = ivl_parity_input(&r, "in.pixels", IVL_F32);
+    ivl_status s = ivl_parity_drop(&r, false, drop);
+    in.drop = drop;
+    ivl_val dropped = ivl_keep(r.s.g, ivl_vit(&r.s, &in, NULL));
+    in.drop = NULL;
+    in.keep = ivl_parity_input(&r, "in.keep", IVL_I32);
+    ivl_val masked = ivl_keep(r.s.g, ivl_vit(&r.s, &in, NULL));
+    if (s == IVL_OK) s = ivl_parity_execute(&r);
+    if (s == IVL_OK) s = ivl_parity_check(&r, masked, "vision.masked");
+    if (s == IVL_OK) s = ivl_parity_check(&r, dropped, "vision.dropped");
+    ivl_parity_end(&r);
+    return s;
+}
+
+/* InternVL-C features of the stage-2 batch: the case has those of its first rows. */
+static ivl_status backbone(ivl_parity *c)
+{
+    ivl_parity_run r;
+    if (!ivl_parity_has(c, "in.stage2.pixel_values")) return IVL_OK;
+    IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
+    ivl_vit_input in = no_input;
+    in.pixels = ivl_parity_input(&r, "in.stage2.pixel_values", IVL_F32);
+    ivl_val x = ivl_keep(r.s.g, ivl_encode_image(&r.s, &in));
+    ivl_status s = ivl_parity_execute(&r);
+    if (s == IVL_OK) s = ivl_parity_check(&r, x, "stage2.backbone");
+    ivl_parity_end(&r);
+    return s;
+}
+
+/* --- stage 1 -------------------------------------------------------------------------------------------------------- */
+
+/* Compares every expected tensor whose name starts with `prefix`; the rest of the name is a parameter. */
+static ivl_status check_params(ivl_parity *c, const ivl_params *p, const char *prefix, ivl_slot slot)
+{
+    size_t n = strlen(prefix);
+    for (int i = 0; i < ivl_st_count(c->expected); i++) {
+        const char *name = ivl_st_at(c->expected, i)->name;
+        if (strncmp(name, prefix, n)) continue;
+        const ivl_param *q = ivl_params_find(p, name + n);
+        if (!q) continue; /* a part that this version does not have: unknown */
+        double *v = malloc((size_t)q->elements * sizeof *v);
+        IVL_CHECK(v, IVL_ENOMEM, "out of memory");
+        ivl_status s = ivl_param_read(q, c->stream, slot, 0, -1, v, IVL_F64);
+        if (s == IVL_OK) s = ivl_parity_compare(c, name, v, q->elements);
+        free(v);
+        IVL_TRY(s);
+    }
+    return IVL_OK;
+}
+
+/* Loss and gradients; masked: with in.keep, in.drop_keep and the same drop rate in every block. */
+static ivl_status stage1(ivl_parity *c, bool masked)
+{
+    ivl_parity_run r;
+    ivl_val drop[2 * MAX_LAYERS], len, last;
+    IVL_TRY(ivl_parity_begin(c, c->params, true, &r));
+    ivl_vit_input in = no_input;
+    in.pixels = ivl_parity_input(&r, "in.pixels", IVL_F32);
+    ivl_val ids = ivl_parity_input(&r, "in.text_ids", IVL_I32);
+    ivl_status s = ivl_parity_lengths(&r, "in.text_ids", &len, &last);
+    if (masked) {
+        in.keep = ivl_parity_input(&r, "in.keep", IVL_I32);
+        if (s == IVL_OK) s = ivl_parity_drop(&r, true, drop);
+        in.drop = drop;
+    }
+    ivl_val loss = ivl_keep(r.s.g, ivl_stage1_loss(&r.s, ivl_encode_image(&r.s, &in), ivl_encode_text(&r.s, ids, len, last)));
+    ivl_backward b = { .out = &loss, .n = 1 };
+    if (s == IVL_OK) s = ivl_graph_backward(r.s.g, &b);
+    if (s == IVL_OK) s = ivl_parity_execute(&r);
+    if (s == IVL_OK) s = ivl_parity_check(&r, loss, masked ? "stage1.masked.loss" : "stage1.loss");
+    if (s == IVL_OK) s = check_params(c, c->params, masked ? "stage1.masked.grad." : "stage1.grad.", IVL_GRAD);
+    ivl_parity_end(&r);
+    return s;
+}
+
+/* Parameters that the case's optimiser trains. */
+static bool is_trained(void *ctx, const char *name)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)ctx, i, v)
+        if (json_is_string(v) && !strcmp(json_string_value(v), name)) return true;
+    return false;
+}
+
+static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
+
+static void fill_hyper(const ivl_params *p, const json_t *a, int step, float *hyper)
+{
+    double b1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0));
+    double b2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1));
+    for (int i = 0; i < p->n_ranges; i++) {
+        hyper[4 * i] = (float)number(a, "lr");
+        hyper[4 * i + 1] = p->range[i].decay ? (float)number(a, "weight_decay") : 0;
+        hyper[4 * i + 2] = (float)(1 - pow(b1, step));
+        hyper[4 * i + 3] = (float)(1 - pow(b2, step));
+    }
+}
+
+typedef struct adam { ivl_step_plan *plan; ivl_buffer slot, result; } adam;
+
+static ivl_status case_into(const ivl_parity *c, const char *name, ivl_dtype dtype, void *dst)
+{
+    double *data = NULL;
+    int64_t n;
+    IVL_TRY(ivl_parity_data(c, name, &data, &n));
+    ivl_convert(dst, dtype, data, IVL_F64, n);
+    free(data);
+    return IVL_OK;
+}
+
+/* The real training step over the case's batch, twice. */
+static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a, adam *o)
+{
+    int rank;
+    int64_t px[IVL_MAX_RANK], ids[IVL_MAX_RANK];
+    IVL_TRY(ivl_parity_shape(c, "in.pixels", &rank, px));
+    IVL_TRY(ivl_parity_shape(c, "in.text_ids", &rank, ids));
+    ivl_step_shape shape = { .batch = (int)px[0], .micro = (int)px[0], .image_size = (int)px[3], .text_len = (int)ids[1],
+                             .float_pixels = true };
+    ivl_step_rule rule = { .beta1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0)),
+                           .beta2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1)),
+                           .eps = number(a, "eps") };
+    ivl_step_scope scope = { p, &c->config, c->o->compute, NULL };
+    IVL_TRY(ivl_step_create(c->dev, &scope, &shape, &rule, NULL, &o->plan));
+    IVL_TRY(ivl_step_bind(&o->plan, 1));
+    IVL_TRY(ivl_alloc(c->dev, IVL_MEM_PINNED, ivl_step_layout_of(o->plan)->bytes, &o->slot));
+    IVL_TRY(ivl_alloc(c->dev, IVL_MEM_PINNED, IVL_STEP_RESULT * sizeof(float), &o->result));
+    const ivl_step_layout *l = ivl_step_layout_of(o->plan);
+    char *slot = o->slot.host;
+    IVL_TRY(case_into(c, "in.pixels", IVL_F32, slot + l->pixels));
+    IVL_TRY(case_into(c, "in.text_ids", IVL_I32, slot + l->ids));
+    int32_t *len = (int32_t *)(void *)(slot + l->len), *last = (int32_t *)(void *)(slot + l->last);
+    const int32_t *id = (const int32_t *)(void *)(slot + l->ids);
+    for (int64_t b = 0; b < ids[0]; b++) {
+        len[b] = 0;
+        for (int64_t i = 0; i < ids[1]; i++) len[b] += id[b * ids[1] + i] > 0;
+        last[b] = len[b] - 1;
+    }
+    return IVL_OK;
+}
+
+static ivl_status adam_steps(ivl_parity *c, const ivl_params *p, const json_t *a, adam *o)
+{
+    for (int step = 1; step <= 2; step++) {
+        char name[64];
+        fill_hyper(p, a, step, (float *)(void *)((char *)o->slot.host + ivl_step_layout_of(o->plan)->hyper));
+        IVL_TRY(ivl_step_run(o->plan, c->stream, &o->slot, o->result, 0));
+        IVL_TRY(ivl_sync(c->stream));
+        double loss = ((float *)o->result.host)[0];
+        snprintf(name, sizeof name, "stage1.adamw.loss_before_step%d", step);
+        IVL_TRY(ivl_parity_compare(c, name, &loss, 1));
+        snprintf(name, sizeof name, "stage1.adamw.step%d.", step);
+        IVL_TRY(check_params(c, p, name, IVL_WEIGHT));
+    }
+    return IVL_OK;
+}
+
+static ivl_status adamw(ivl_parity *c)
+{
+    const json_t *a = json_object_get(c->manifest, "adamw");
+    json_t *trained = json_object_get(json_object_get(a, "trained"), "stage1");
+    if (!json_is_array(trained) || c->o->compute != IVL_F32) return IVL_OK;
+    ivl_params *p = NULL;
+    adam o = { 0 };
+    IVL_TRY(ivl_parity_params(c, is_trained, trained, &p));
+    ivl_status s = adam_open(c, p, a, &o);
+    if (s == IVL_OK) s = adam_steps(c, p, a, &o);
+    ivl_step_destroy(o.plan);
+    ivl_release(o.slot), ivl_release(o.result);
+    ivl_params_destroy(p);
+    return s;
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------------------ */
+
+static ivl_status same_ids(const ivl_tokenizer *tok, const json_t *entry, bool *same_p)
+{
+    const char *text = json_string_value(json_object_get(entry, "text"));
+    const json_t *want = json_object_get(entry, "ids");
+    int32_t *ids = NULL;
+    size_t n = 0;
+    IVL_CHECK(text && json_is_array(want), IVL_EFORMAT, "tokens.json: an entry without text or ids");
+    IVL_TRY(ivl_tokenizer_encode(tok, text, &ids, &n));
+    *same_p = n == json_array_size(want);
+    for (size_t i = 0; *same_p && i < n; i++) *same_p = json_integer_value(json_array_get(want, i)) == ids[i];
+    free(ids);
+    return IVL_OK;
+}
+
+/* A list of texts as one line: the error is the number of texts that differ. */
+static ivl_status token_list(ivl_parity *c, ivl_tokenizer *tok, const json_t *all, const char *list)
+{
+    char name[64];
+    const json_t *entry;
+    size_t i;
+    snprintf(name, sizeof name, "tokens.%s", list);
+    ivl_verify_line l = { name, IVL_WITHIN, 0, 0 };
+    ivl_tokenizer_legacy(tok, !strcmp(list, "legacy"));
+    json_array_foreach(json_object_get(all, list), i, entry) {
+        bool same = false;
+        IVL_TRY(same_ids(tok, entry, &same));
+        if (!same) l.error++, l.verdict = IVL_BEYOND;
+    }
+    c->counts[l.verdict]++;
+    c->o->line(c->o->ctx, &l);
+    return IVL_OK;
+}
+
+static ivl_status tokens(ivl_parity *c)
+{
+    json_error_t e;
+    ivl_tokenizer *tok = NULL;
+    char *path = ivl_path_join(c->dir, "tokens.json");
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    json_t *all = json_load_file(path, JSON_ALLOW_NUL, &e);
+    ivl_status s = all ? ivl_tokenizer_open(c->dir, &tok)
+                       : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s:%d: %s", path, e.line, e.text);
+    if (s == IVL_OK) s = token_list(c, tok, all, "legacy");
+    if (s == IVL_OK) s = token_list(c, tok, all, "non_legacy");
+    static const char *const later[] = { "tokens.sft", "tokens.prompt" };
+    for (int i = 0; s == IVL_OK && i < 2; i++) {
+        ivl_verify_line l = { later[i], IVL_UNKNOWN, NAN, NAN };
+        c->counts[IVL_UNKNOWN]++;
+        c->o->line(c->o->ctx, &l);
+    }
+    ivl_tokenizer_close(tok);
+    json_decref(all);
+    free(path);
+    return s;
+}
+
+/* --- the rest --------------------------------------------------------------------------------------------------------- */
+
+/* What the case expects and nothing above compared. */
+static void unknown(ivl_parity *c)
+{
+    const char *name;
+    json_t *entry;
+    json_object_foreach(json_object_get(c->manifest, "tensors"), name, entry) {
+        const json_t *tolerance = json_object_get(entry, "tolerance");
+        bool counts = json_is_string(tolerance) || json_object_get(tolerance, c->tolerance);
+        if (!strncmp(name, "in.", 3) || !counts || json_object_get(c->done, name)) continue;
+        ivl_verify_line l = { name, IVL_UNKNOWN, NAN, NAN };
+        c->counts[IVL_UNKNOWN]++;
+        c->o->line(c->o->ctx, &l);
+    }
+}
+
+ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options *o, int counts_p[3])
+{
+    ivl_parity c;
+    IVL_TRY(ivl_parity_open(dir, dev, o, &c));
+    ivl_status s = c.config.vit.layers <= MAX_LAYERS && c.config.text.layers <= MAX_LAYERS
+                       ? IVL_OK
+                       : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: more than %d layers", dir, MAX_LAYERS);
+    if (s == IVL_OK) s = image_and_text(&c);
+    if (s == IVL_OK) s = large(&c);
+    if (s == IVL_OK) s = masked_and_dropped(&c);
+    if (s == IVL_OK) s = backbone(&c);
+    if (s == IVL_OK) s = stage1(&c, false);
+    if (s == IVL_OK) s = stage1(&c, true);
+    if (s == IVL_OK) s = adamw(&c);
+    if (s == IVL_OK) s = tokens(&c);
+    if (s == IVL_OK) unknown(&c);
+    for (int i = 0; s == IVL_OK && i < 3; i++) counts_p[i] = c.counts[i];
+    ivl_parity_close(&c);
+    return s;
+}
