@@ -1,0 +1,61 @@
+#include "cli/model_args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct argp_option rows[] = {
+    { "model", 'm', "DIR", 0, "Model folder: config.json, safetensors, tokenizer.model", 0 },
+    { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
+    { "batch", 'b', "N", 0, "Pictures or texts at a time (8)", 0 },
+    { "image-size", 'i', "PIXELS", 0, "Input size; positions are resized to it (the model's)", 0 },
+    { "mode", 1000, "c|g", 0, "c: InternVL-C (default); g: InternVL-G needs stage 2, which this version does not have", 0 },
+    { 0 },
+};
+
+int cli_positive(struct argp_state *state, const char *arg, const char *what)
+{
+    char *end;
+    long v = strtol(arg, &end, 10);
+    if (!*arg || *end || v < 1 || v > 100000000) cli_usage(state, "%s takes a whole number above 0, not %s", what, arg);
+    return (int)v;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    cli_model *m = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &m->device; break;
+    case 'm': m->dir = arg; break;
+    case 'c':
+        if (ivl_dtype_parse(arg, &m->options.compute) != IVL_OK || m->options.compute > IVL_F16)
+            cli_usage(state, "--compute takes fp32, bf16 or fp16, not %s", arg);
+        break;
+    case 'b': m->options.batch = cli_positive(state, arg, "--batch"); break;
+    case 'i': m->options.image_size = cli_positive(state, arg, "--image-size"); break;
+    case 1000:
+        if (strcmp(arg, "c")) cli_usage(state, "--mode %s: this version has InternVL-C only: use c", arg);
+        break;
+    case ARGP_KEY_END:
+        if (!m->dir) cli_usage(state, "which model? Give its folder as --model DIR");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
+const struct argp cli_model_argp = { rows, parse, NULL, NULL, children, NULL, NULL };
+
+ivl_status cli_open_model(const cli_model *m, ivl_device **dev_p, ivl_embedder **e_p)
+{
+    IVL_TRY(cli_open_device(m->device, dev_p));
+    return ivl_embedder_open(m->dir, *dev_p, &m->options, e_p);
+}
+
+void cli_eval_progress(void *ctx, const char *what, int64_t done, int64_t total)
+{
+    cli_progress *p = ctx;
+    if (done == 0) cli_progress_begin(p, what, (double)total, 0);
+    cli_progress_step(p, (double)done, NULL);
+    if (done == total) cli_progress_end(p);
+}

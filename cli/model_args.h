@@ -1,0 +1,20 @@
+/* Options that every command with a model takes: --model, --device, --compute, --batch, --image-size, --mode. */
+#ifndef IVL_CLI_MODEL_ARGS_H
+#define IVL_CLI_MODEL_ARGS_H
+
+#include "cli/cli.h"
+
+typedef struct cli_model { const char *dir, *device; ivl_embedder_options options; } cli_model;
+
+/* For `children` of a command's argp; its input is a cli_model. */
+extern const struct argp cli_model_argp;
+#define CLI_MODEL_CHILD { &cli_model_argp, 0, NULL, 0 }
+
+/* Opens both and says on stderr which device it is. */
+ivl_status cli_open_model(const cli_model *m, ivl_device **dev_p, ivl_embedder **e_p);
+/* A whole number above 0, or the end of the program with status 2. */
+int cli_positive(struct argp_state *state, const char *arg, const char *what);
+/* An ivl_eval progress callback over a cli_progress (ctx). */
+void cli_eval_progress(void *ctx, const char *what, int64_t done, int64_t total);
+
+#endif
