@@ -34,6 +34,34 @@ START_TEST(test_rule)
 }
 END_TEST
 
+/* A rule that passes its gradient on twice must not get through. */
+static int wrong;
+static ivl_status wrong_grad(ivl_graph *g, const ivl_node *n)
+{
+    IVL_TRY(ivl_pass_grad(g, n->out[0], n->in[0]));
+    return ivl_pass_grad(g, n->out[0], n->in[0]);
+}
+
+static ivl_val build_wrong(ivl_graph *g, const ivl_val *leaf)
+{
+    ivl_cast_attr a = { IVL_F64 };
+    return ivl_record(g, wrong, leaf, 1, 1, &a, sizeof a, NULL);
+}
+
+START_TEST(test_wrong)
+{
+    static const ivl_grad_case c = { .name = "wrong", .build = build_wrong, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) } } };
+    static ivl_op_desc d;
+    bool seen[512] = { 0 };
+    double error = 0;
+    d = *ivl_op_get(IVL_OP_cast);
+    d.name = "wrong", d.grad = wrong_grad;
+    ck_assert(ivl_op_register(&d, &wrong) == IVL_OK);
+    ck_assert_msg(ivl_grad_check(&c, seen, &error) == IVL_OK, "%s", ivl_last_error());
+    ck_assert_msg(error > 0.1, "a doubled gradient is called off by %.3g", error);
+}
+END_TEST
+
 START_TEST(test_complete)
 {
     bool seen[512] = { 0 };
@@ -53,6 +81,7 @@ int main(void)
     TCase *t = tcase_create("rules");
     tcase_add_loop_test(t, test_rule, 0, n);
     tcase_add_test(t, test_complete);
+    tcase_add_test(t, test_wrong);
     tcase_set_timeout(t, 120);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
