@@ -109,7 +109,25 @@ ivl_status ivl_prep_kernel(ivl_device *d, ivl_prep **p_p, int i, const int *para
     return IVL_OK;
 }
 
-void ivl_prep_destroy(ivl_prep *p) { free(p); }
+ivl_status ivl_prep_table(ivl_device *d, ivl_prep **p_p, const void *data, size_t bytes)
+{
+    ivl_stream *s = NULL;
+    ivl_status e = ivl_stream_open(d, &s);
+    if (e == IVL_OK) e = ivl_alloc(d, IVL_MEM_DEVICE, bytes, &(*p_p)->table);
+    if (e == IVL_OK) e = ivl_write(s, (*p_p)->table, 0, bytes, data);
+    ivl_stream_close(s);
+    if (e == IVL_OK) return IVL_OK;
+    ivl_prep_destroy(*p_p);
+    *p_p = NULL;
+    return e;
+}
+
+void ivl_prep_destroy(ivl_prep *p)
+{
+    if (!p) return;
+    ivl_release(p->table);
+    free(p);
+}
 
 bool ivl_fits_kernels(const ivl_caps *c, const ivl_node *n)
 {

@@ -33,9 +33,9 @@ void ivl_arg_int(ivl_args *a, int32_t v);
 void ivl_arg_float(ivl_args *a, float v);
 ivl_status ivl_enqueue(ivl_stream *s, ivl_kernel *k, int64_t gx, int64_t gy, int64_t gz, int local, ivl_args *a);
 
-/* What portable implementations keep: kernels and a few numbers. */
+/* What portable implementations keep: kernels, a few numbers, and perhaps a table on the device. */
 enum { IVL_PREP_KERNELS = 6 };
-struct ivl_prep { ivl_kernel *k[IVL_PREP_KERNELS]; int p[IVL_MAX_PARAM]; };
+struct ivl_prep { ivl_kernel *k[IVL_PREP_KERNELS]; int p[IVL_MAX_PARAM]; ivl_buffer table; };
 /* Makes *p_p (if NULL) and builds its kernel i from ops/kernels/<file>.cl with the formatted defines; `param` is
  * remembered in p->p. On failure *p_p is freed and NULL. */
 ivl_status ivl_prep_kernel(ivl_device *d, ivl_prep **p_p, int i, const int *param, const char *file,
@@ -44,6 +44,8 @@ ivl_status ivl_prep_kernel(ivl_device *d, ivl_prep **p_p, int i, const int *para
     __attribute__((format(printf, 7, 8)))
 #endif
     ;
+/* Gives *p_p (made by ivl_prep_kernel) a table of constants. On failure *p_p is freed and NULL. */
+ivl_status ivl_prep_table(ivl_device *d, ivl_prep **p_p, const void *data, size_t bytes);
 void ivl_prep_destroy(ivl_prep *p);
 const char *ivl_t_define(ivl_dtype t);  /* "-DT_F32": storage type T of a kernel */
 const char *ivl_o_define(ivl_dtype t);  /* "-DO_F32": type O of an output that may differ from T */

@@ -28,8 +28,37 @@ static ivl_status infer(const ivl_node *n)
                    (int64_t[]){ px->dim[0], keep ? keep->dim[1] : (h / p) * (w / p), 3 * p * p });
 }
 
+/* --- portable: one group per patch ------------------------------------------------------------------------------------ */
+
+static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
+{
+    return ivl_prep_kernel(d, p_p, 0, param, "patchify", "patchify_fwd", "%s -DWG_SIZE=%d%s%s", ivl_t_define(n->y[0]->dtype),
+                           param[0], n->x[0]->dtype == IVL_U8 ? " -DBYTES" : "", n->x[1] ? " -DHAS_KEEP" : "");
+}
+
+static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+{
+    (void)scratch, (void)off;
+    const ivl_patchify_attr *t = n->attr;
+    const ivl_tensor *px = n->x[0];
+    bool bytes = px->dtype == IVL_U8;
+    ivl_args a = { 0 };
+    ivl_arg_tensor(&a, px), ivl_arg_tensor(&a, n->x[1]), ivl_arg_tensor(&a, n->y[0]);
+    ivl_arg_int(&a, (int)px->dim[bytes ? 1 : 2]), ivl_arg_int(&a, (int)px->dim[bytes ? 2 : 3]);
+    ivl_arg_int(&a, t->patch), ivl_arg_int(&a, (int)n->y[0]->dim[1]);
+    for (int c = 0; c < 3; c++) ivl_arg_float(&a, t->mean[c]);
+    for (int c = 0; c < 3; c++) ivl_arg_float(&a, t->std[c]);
+    return ivl_enqueue(s, p->k[0], ivl_rows(n->y[0]), 1, 1, p->p[0], &a);
+}
+
+static const ivl_impl impls[] = {
+    { .name = "patchify.any.group", .op = IVL_OP_patchify, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
+      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+};
+
 static double flops(const ivl_node *n) { return n->x[0]->dtype == IVL_U8 ? 3.0 * (double)ivl_numel(n->y[0]) : 0; }
 
 const ivl_op_desc ivl_desc_patchify = {
     .name = "patchify", .infer = infer, .ref64 = ivl_ref64_patchify, .ref32 = ivl_ref32_patchify, .flops = flops,
+    .impls = impls, .n_impls = 1,
 };

@@ -13,6 +13,7 @@
 #define WG(n) __attribute__((reqd_work_group_size(n, 1, 1)))
 #define LID ((int)get_local_id(0))
 #define GROUP(d) ((int)get_group_id(d))
+#define NUM_GROUPS(d) ((int)get_num_groups(d))
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
 #define AS_FLOAT as_float
 #define AS_UINT as_uint
@@ -38,6 +39,7 @@ typedef long IDX;
 #define WG(n) __launch_bounds__(n)
 #define LID ((int)threadIdx.x)
 #define GROUP(d) ((int)((d) == 0 ? blockIdx.x : (d) == 1 ? blockIdx.y : blockIdx.z))
+#define NUM_GROUPS(d) ((int)((d) == 0 ? gridDim.x : (d) == 1 ? gridDim.y : gridDim.z))
 #define BARRIER __syncthreads()
 #define AS_FLOAT __uint_as_float
 #define AS_UINT __float_as_uint
@@ -58,6 +60,9 @@ typedef unsigned char uchar;
 #define POW powf
 #define ISFINITE isfinite
 #include <cuda_fp16.h>
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 #endif
 
 /* Parameters with defaults, so every file compiles alone. */
