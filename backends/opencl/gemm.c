@@ -67,9 +67,9 @@ static cut cut_begin(const ivl_caps *caps, const shape *s, const int *param)
 static void cut_end(const shape *s, cut *c)
 {
     int64_t nr = c->nv * c->vw, np = up(up(s->n, nr), c->gx), nt = up(up(s->m, c->mr), c->gy);
-    c->a_size = c->copy_a ? up((int64_t)c->mr * (c->kc + 16), 16) * 16 : 0;
+    c->a_size = c->mr * (up(c->kc, 16) * 16 + 16); /* rows 64 bytes past a power of two */
     c->t_size = c->mr * nr * (s->k > c->kc ? nt * np : 1);
-    c->group_size = up(c->a_size + c->t_size + np * c->kc * nr, 16) * 16;
+    c->group_size = up((c->copy_a ? s->ta ? 4 : 1 : 0) * c->a_size + c->t_size + np * c->kc * nr, 16) * 16;
 }
 
 /* Tries few panels and few row tiles a group. */

@@ -100,12 +100,26 @@ DEVICE void tile(GLOBAL const float *a, IDX lda, GLOBAL const float *b, int kn, 
     ROWS(SAVE)
 }
 
+/* First row of row tile q: the last one is moved up to end at row m. */
+DEVICE int tile_row(int q, int m) { return q * MR <= m - MR ? q * MR : m > MR ? m - MR : 0; }
+
 /* --- packing ------------------------------------------------------------------------------------------ */
 
 #ifdef T_BF16
 #define LOADT(p) CAT(as_float, VW)(CAT(convert_uint, VW)(*(GLOBAL const VHU *)(p)) << 16)
 #elif defined(T_F16)
-#define LOADT(p) CAT(vload_half, VW)(0, (GLOBAL const half *)(p))
+/* By integers, since PoCL's vload_half is scalar: the bits moved up are the value times 2^-112, denormal halves
+ * included; infinity and NaN get the exponent of a float's. */
+#define HALF(n)                                                                                       \
+    DEVICE CAT(float, n) CAT(half_to_float, n)(CAT(ushort, n) h)                                         \
+    {                                                                                                    \
+        CAT(uint, n) u = CAT(convert_uint, n)(h), m = (u & 0x7fffu) << 13;                               \
+        CAT(uint, n) f = CAT(as_uint, n)(CAT(as_float, n)(m) * 0x1p112f);                                \
+        f |= CAT(as_uint, n)(m >= 0x0f800000u) & 0x7f800000u;                                            \
+        return CAT(as_float, n)(f | (u & 0x8000u) << 16);                                                \
+    }
+HALF(VW)
+#define LOADT(p) CAT(half_to_float, VW)(*(GLOBAL const VHU *)(p))
 #else
 #define LOADT(p) VLOAD(0, p)
 #endif
@@ -165,56 +179,70 @@ DEVICE void pack_b(GLOBAL const T *b, IDX pitch, int nn, int kn, GLOBAL float *p
 }
 #endif
 
+/* Row tiles of A as float, AT at a time so that whole cache lines are used: all[AT] panels of a_size each. Rows past
+ * the last one repeat it; they are never stored. */
 #if TA
+#define AT 4
 typedef float4 F4 __attribute__((aligned(4)));
 typedef float2 F2 __attribute__((aligned(4)));
-#ifdef T_BF16
 typedef ushort4 H4 __attribute__((aligned(2)));
 typedef ushort2 H2 __attribute__((aligned(2)));
+#ifdef T_BF16
 #define LOADT4(p) as_float4(convert_uint4(*(GLOBAL const H4 *)(p)) << 16)
 #define LOADT2(p) as_float2(convert_uint2(*(GLOBAL const H2 *)(p)) << 16)
 #elif defined(T_F16)
-#define LOADT4(p) vload_half4(0, (GLOBAL const half *)(p))
-#define LOADT2(p) vload_half2(0, (GLOBAL const half *)(p))
+#if VW != 4
+HALF(4)
+#endif
+HALF(2)
+#define LOADT4(p) half_to_float4(*(GLOBAL const H4 *)(p))
+#define LOADT2(p) half_to_float2(*(GLOBAL const H2 *)(p))
 #else
 #define LOADT4(p) (*(GLOBAL const F4 *)(p))
 #define LOADT2(p) (*(GLOBAL const F2 *)(p))
 #endif
-/* Rows of A lie far apart, beyond what hardware foresees. */
+/* The next rows of A lie far apart, beyond what hardware foresees. */
 #define PREFETCH(p) __builtin_prefetch((const void *)(ulong)(p))
 
-/* p[k][i] = a[k][i]; rows past mm repeat the last one. */
-DEVICE void copy_a(GLOBAL const T *a, IDX pitch, int mm, int kn, IDX lda, GLOBAL float *p)
+/* p[k][i] = a[k][i] */
+DEVICE void copy_a(GLOBAL const T *a, IDX pitch, int m, int q, int q1, int kn, GLOBAL float *p, int a_size)
 {
-    if (mm >= MR)
-        for (int k = 0; k < kn; k++, a += pitch, p += MR) {
-            PREFETCH(a + 16 * pitch);
-            PREFETCH(a + 16 * pitch + MR - 1);
-#pragma unroll
-            for (int i = 0; i + 4 <= MR; i += 4) *(GLOBAL F4 *)(p + i) = LOADT4(a + i);
-            if (MR % 4) *(GLOBAL F2 *)(p + MR - 2) = LOADT2(a + MR - 2);
-        }
-    else
+    int n = q1 - q < AT ? q1 - q : AT;
+    if (m < MR) {
         for (int k = 0; k < kn; k++, a += pitch)
-            for (int i = 0; i < MR; i++) p[k * MR + i] = load1(a, i < mm ? i : mm - 1);
+            for (int i = 0; i < MR; i++) p[k * MR + i] = load1(a, i < m ? i : m - 1);
+        return;
+    }
+    for (int k = 0; k < kn; k++, a += pitch, p += MR)
+        for (int t = 0; t < n; t++) {
+            GLOBAL const T *at = a + tile_row(q + t, m);
+            GLOBAL float *pt = p + t * a_size;
+            PREFETCH(at + 8 * pitch);
+#pragma unroll
+            for (int i = 0; i + 4 <= MR; i += 4) *(GLOBAL F4 *)(pt + i) = LOADT4(at + i);
+            if (MR % 4) *(GLOBAL F2 *)(pt + MR - 2) = LOADT2(at + MR - 2);
+        }
 }
 #else
-DEVICE void copy_a(GLOBAL const T *a, IDX pitch, int mm, int kn, IDX lda, GLOBAL float *p)
+#define AT 1
+DEVICE void copy_a(GLOBAL const T *a, IDX pitch, int m, int q, int q1, int kn, GLOBAL float *p, int a_size)
 {
-    for (int i = 0; i < MR; i++) {
-        GLOBAL const T *row = a + (i < mm ? i : mm - 1) * pitch;
+    int r0 = tile_row(q, m);
+    for (int i = 0; i < MR; i++, p += a_size / MR) {
+        GLOBAL const T *row = a + (r0 + i < m ? r0 + i : m - 1) * pitch;
         int k = 0;
-        for (; k + VW <= kn; k += VW) VSTORE(LOADT(row + k), 0, p + i * lda + k);
-        for (; k < kn; k++) p[i * lda + k] = load1(row, k);
+        for (; k + VW <= kn; k += VW) VSTORE(LOADT(row + k), 0, p + k);
+        for (; k < kn; k++) p[k] = load1(row, k);
     }
 }
 #endif
 
 /* --- on the way out ----------------------------------------------------------------------------------- */
 
-/* One row of a tile: t[0..nn) and the row's places in the other tensors, at its first column. */
+/* One row of a tile, nn columns: t with the row's places in the other tensors. h: the row as the linear layer alone
+ * would have stored it. Called with nn = NR as a constant where the panel is full. */
 #if EPILOGUE == 0
-DEVICE void out(GLOBAL const float *t, const float *bias, GLOBAL TY *y, int nn, int add)
+DEVICE void out_row(GLOBAL const float *t, const float *bias, GLOBAL TY *y, int add, int nn)
 {
     if (add) {
         VECTORIZE for (int j = 0; j < nn; j++) { float h = t[j] + bias[j]; store_y(y, j, load_y(y, j) + h); }
@@ -223,52 +251,62 @@ DEVICE void out(GLOBAL const float *t, const float *bias, GLOBAL TY *y, int nn, 
     }
 }
 #else
-DEVICE void put_z(GLOBAL const float *t, const float *bias, GLOBAL T *z, int nn, float *h)
+DEVICE void hidden_row(GLOBAL const float *t, const float *bias, GLOBAL T *z, float *h, int nn)
 {
     VECTORIZE for (int j = 0; j < nn; j++) h[j] = round_t(t[j] + bias[j]);
     if (z) { VECTORIZE for (int j = 0; j < nn; j++) store1(z, j, h[j]); }
 }
+#endif
 #if EPILOGUE == 1
-DEVICE void out_gelu(const float *h, GLOBAL TY *y, int nn)
+DEVICE void gelu_row(const float *h, GLOBAL TY *y, int nn)
 {
     VECTORIZE for (int j = 0; j < nn; j++) { float g = gelu_f(h[j]); store_y(y, j, g); }
 }
-#else
-DEVICE void out_residual(const float *h, GLOBAL const T *res, const float *ls, float scale, GLOBAL TY *y, int nn)
+#elif EPILOGUE == 2
+DEVICE void residual_row(const float *h, GLOBAL const T *res, float s, const float *ls, GLOBAL TY *y, int nn)
 {
-    VECTORIZE for (int j = 0; j < nn; j++) { float r = residual_f(load1(res, j), scale, ls[j], h[j]); store_y(y, j, r); }
+    VECTORIZE for (int j = 0; j < nn; j++) { float r = residual_f(load1(res, j), s, ls[j], h[j]); store_y(y, j, r); }
 }
 #endif
-#endif
+#define FULL_OR(f, ...) do { if (nn == NR) f(__VA_ARGS__, NR); else f(__VA_ARGS__, nn); } while (0)
 
 enum { BIAS = 1, LS = 2, SCALE = 4, Z = 8 };
 
-/* per: rows that share one element of scale. has: bits of BIAS, LS, SCALE, Z. a_size, t_size, group_size: floats of scratch for the copy of A, for
- * tiles, and for all of a group. */
+/* The panel's part of a row vector; `none` where it has none. */
+DEVICE void vector_row(GLOBAL const T *x, int present, float none, int nn, float *v)
+{
+    for (int j = 0; j < NR; j++) v[j] = present && j < nn ? load1(x, j) : none;
+}
+
+/* per: rows that share one element of scale. has: bits of BIAS, LS, SCALE, Z. a_size, t_size, group_size: floats of
+ * scratch for one tile's copy of A, for the tiles themselves, and for all of a group. */
 KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
                        TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(TY, y), TENSOR_OUT(z), BUFFER(float, scratch), int m,
                        int n, int k, int kc, int per, int has, int add, int a_size, int t_size, IDX group_size)
 {
     BEGIN(a); BEGIN(b); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z); BEGIN(scratch);
-    int panels = (n + NR - 1) / NR, tiles = (m + MR - 1) / MR, gx = (int)get_num_groups(0), gy = (int)get_num_groups(1);
+    int panels = (n + NR - 1) / NR, tiles = (m + MR - 1) / MR;
+    int gx = (int)get_num_groups(0), gy = (int)get_num_groups(1);
     int p0 = (int)((IDX)panels * GROUP(0) / gx), p1 = (int)((IDX)panels * (GROUP(0) + 1) / gx);
     int q0 = (int)((IDX)tiles * GROUP(1) / gy), q1 = (int)((IDX)tiles * (GROUP(1) + 1) / gy);
-    GLOBAL float *as = scratch + group_size * (GROUP(1) * gx + GROUP(0)), *ts = as + a_size, *bs = ts + t_size;
+    GLOBAL float *as = scratch + group_size * (GROUP(1) * gx + GROUP(0));
+    GLOBAL float *ts = as + (COPY_A ? AT : 0) * a_size, *bs = ts + t_size;
     for (int k0 = 0; k0 < k; k0 += kc) {
         int kn = k - k0 < kc ? k - k0 : kc;
-        for (int p = p0; p < p1; p++)
-            pack_b(TB ? b + p * NR * b_pitch + k0 : b + k0 * b_pitch + p * NR, b_pitch, n - p * NR < NR ? n - p * NR : NR, kn,
-                   bs + (IDX)(p - p0) * kc * NR);
+        for (int p = p0; p < p1; p++) {
+            GLOBAL const T *bp = TB ? b + p * NR * b_pitch + k0 : b + k0 * b_pitch + p * NR;
+            pack_b(bp, b_pitch, n - p * NR < NR ? n - p * NR : NR, kn, bs + (IDX)(p - p0) * kc * NR);
+        }
         for (int q = q0; q < q1; q++) {
-            int r0 = q * MR <= m - MR ? q * MR : m > MR ? m - MR : 0;
-            GLOBAL const T *at = TA ? a + k0 * a_pitch + r0 : a + r0 * a_pitch + k0;
+            int r0 = tile_row(q, m);
 #if COPY_A
-            IDX lda = TA ? MR : kc + 16;
-            copy_a(at, a_pitch, m - r0, kn, lda, as);
-            GLOBAL const float *af = as;
+            IDX lda = TA ? MR : a_size / MR;
+            int at = (q - q0) % AT;
+            if (at == 0) copy_a(TA ? a + k0 * a_pitch : a + k0, a_pitch, m, q, q1, kn, as, a_size);
+            GLOBAL const float *af = as + at * a_size;
 #else
             IDX lda = a_pitch;
-            GLOBAL const float *af = (GLOBAL const float *)at;
+            GLOBAL const float *af = (GLOBAL const float *)a + r0 * a_pitch + k0;
 #endif
             for (int p = p0; p < p1; p++) {
                 GLOBAL float *t = ts + (k > kc ? (IDX)((q - q0) * (p1 - p0) + p - p0) * MR * NR : 0);
@@ -276,32 +314,26 @@ KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(re
                 if (k0 + kn < k) continue;
                 int n0 = p * NR, nn = n - n0 < NR ? n - n0 : NR;
                 float bias_row[NR];
-                for (int j = 0; j < NR; j++) bias_row[j] = has & BIAS && j < nn ? load1(bias, n0 + j) : 0;
+                vector_row(bias + n0, has & BIAS, 0, nn, bias_row);
 #if EPILOGUE == 2
                 float ls_row[NR];
-                for (int j = 0; j < NR; j++) ls_row[j] = has & LS && j < nn ? load1(ls, n0 + j) : 1;
+                vector_row(ls + n0, has & LS, 1, nn, ls_row);
 #endif
                 for (int i = q * MR - r0; i < MR && r0 + i < m; i++) {
                     IDX r = r0 + i;
-                    GLOBAL const float *ti = t + i * NR;
                     GLOBAL TY *yi = y + r * y_pitch + n0;
 #if EPILOGUE == 0
-                    if (nn == NR) out(ti, bias_row, yi, NR, add);
-                    else out(ti, bias_row, yi, nn, add);
+                    FULL_OR(out_row, t + i * NR, bias_row, yi, add);
 #else
                     float h[NR];
                     GLOBAL T *zi = has & Z ? z + r * z_pitch + n0 : 0;
-                    if (nn == NR) put_z(ti, bias_row, zi, NR, h);
-                    else put_z(ti, bias_row, zi, nn, h);
+                    FULL_OR(hidden_row, t + i * NR, bias_row, zi, h);
 #endif
 #if EPILOGUE == 1
-                    if (nn == NR) out_gelu(h, yi, NR);
-                    else out_gelu(h, yi, nn);
+                    FULL_OR(gelu_row, h, yi);
 #elif EPILOGUE == 2
                     float s = has & SCALE ? scale[r / per] : 1;
-                    GLOBAL const T *xi = res + r * res_pitch + n0;
-                    if (nn == NR) out_residual(h, xi, ls_row, s, yi, NR);
-                    else out_residual(h, xi, ls_row, s, yi, nn);
+                    FULL_OR(residual_row, h, res + r * res_pitch + n0, s, ls_row, yi);
 #endif
                 }
             }
