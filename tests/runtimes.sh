@@ -1,10 +1,10 @@
 #!/bin/bash
 # Runs the runtime's and the ops' tests on every OpenCL implementation of this machine.
 #
-#   tests/runtimes.sh BUILDDIR [RUNTIME...]     RUNTIME: pocl intel rusticl oclgrind; all by default
+#   tests/runtimes.sh BUILDDIR [RUNTIME...]     RUNTIME: pocl pocl-copy intel rusticl oclgrind; all by default
 #   tests/runtimes.sh --fetch-intel BUILDDIR    installs Intel's CPU runtime into BUILDDIR/runtimes/intel (pip)
 #
-# pocl      pocl-opencl-icd
+# pocl      pocl-opencl-icd; pocl-copy: the same as if its memory were its own, the way of a GPU
 # intel     the Python packages intel-opencl-rt and intel-cmplr-lib-rt, or an installed intel.icd
 # rusticl   mesa-opencl-icd, on llvmpipe
 # oclgrind  oclgrind: a simulator; any race or access out of bounds that it reports is a failure
@@ -21,7 +21,7 @@ if [ "${1:-}" = --fetch-intel ]; then
 fi
 build=$(cd "${1:?usage: runtimes.sh BUILDDIR [RUNTIME...]}" && pwd) || exit 2
 shift
-[ $# -gt 0 ] || set -- pocl intel rusticl oclgrind
+[ $# -gt 0 ] || set -- pocl pocl-copy intel rusticl oclgrind
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bad=0
@@ -34,7 +34,8 @@ enter() {
     local lib
     export IVL_TEST_DEVICE=opencl IVL_TEST_SIZE=normal IVL_CACHE_DIR=$build/tests/cache
     case $1 in
-        pocl)
+        pocl | pocl-copy)
+            [ "$1" = pocl ] || export IVL_OPENCL_COPY=1
             [ -n "$(vendor pocl.icd)" ] || { echo "apt-get install pocl-opencl-icd"; return 1; }
             export OCL_ICD_VENDORS=pocl.icd ;;
         intel)
@@ -54,7 +55,7 @@ enter() {
         oclgrind)
             command -v oclgrind >/dev/null || { echo "apt-get install oclgrind"; return 1; }
             export CK_FORK=no IVL_TEST_SIZE=tiny ;;
-        *) echo "no such runtime: pocl intel rusticl oclgrind"; return 1 ;;
+        *) echo "no such runtime: pocl pocl-copy intel rusticl oclgrind"; return 1 ;;
     esac
 }
 
@@ -70,7 +71,9 @@ run() { # runtime test
     [ $ok -eq 0 ] && { printf '  ok    %s\n' "$2"; return; }
     known "$1" "$2" "$log" && return
     printf '  FAIL  %s (status %d)\n' "$2" $ok
-    grep -E '^FAIL|:[FE]:' "$log" | cut -c1-300 | head -20 | sed 's/^/    /'
+    awk '/^FAIL  / { if (!n[$2]++) first[$2] = substr($0, 7) } END { for (op in n) print "    " n[op] " x " first[op] }' "$log" |
+        cut -c1-300
+    grep -E ':[FES]:' "$log" | cut -c1-300 | head -20 | sed 's/^/    /'
     bad=1
 }
 

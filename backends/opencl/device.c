@@ -303,7 +303,8 @@ static ivl_status open_place(const ivl_cl_place *p, ivl_cl_device *d)
     d->queue = clCreateCommandQueue(d->context, d->id, 0, &e);
     CL_CHECK(e, "%s: cannot make a queue", d->base.spec);
     if (!(d->base.caps.features & IVL_CAP_HOST_MEMORY)) return IVL_OK;
-    d->in_place = works_in_place(d);
+    const char *copy = getenv("IVL_OPENCL_COPY"); /* lets a CPU stand in for a GPU with memory of its own */
+    d->in_place = !(copy && *copy) && works_in_place(d);
     if (!d->in_place) d->base.caps.features &= ~(uint64_t)IVL_CAP_HOST_MEMORY;
     return IVL_OK;
 }
