@@ -100,9 +100,10 @@ static double flops_bwd(const ivl_node *n) { return 5 * product(n); }
 
 const ivl_op_desc ivl_desc_attention = {
     .name = "attention", .infer = infer, .grad = grad, .ref64 = ivl_ref64_attention, .ref32 = ivl_ref32_attention,
-    .flops = flops,
+    .flops = flops, .impls = ivl_attention_impls, .n_impls = IVL_ATTENTION_IMPLS,
 };
 const ivl_op_desc ivl_desc_attention_bwd = {
     .name = "attention_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_attention_bwd,
-    .ref32 = ivl_ref32_attention_bwd, .flops = flops_bwd,
+    .ref32 = ivl_ref32_attention_bwd, .flops = flops_bwd, .impls = ivl_attention_bwd_impls,
+    .n_impls = IVL_ATTENTION_BWD_IMPLS,
 };

@@ -13,4 +13,8 @@ typedef struct ivl_attention_dims {
 
 ivl_attention_dims ivl_attention_dims_of(const ivl_node *n);
 
+/* ops/attention_tiled.c */
+enum { IVL_ATTENTION_IMPLS = 1, IVL_ATTENTION_BWD_IMPLS = 2 };
+extern const ivl_impl ivl_attention_impls[IVL_ATTENTION_IMPLS], ivl_attention_bwd_impls[IVL_ATTENTION_BWD_IMPLS];
+
 #endif

@@ -18,11 +18,12 @@ DEVICE float exp2_parts(float t, float r)
     return p * AS_FLOAT((AS_UINT(t) + 126u) << 23);
 }
 
-/* 2^x for x in [-125, 128) */
+/* 2^x for x < 128: 0 below -125 */
 DEVICE float exp2_f(float x)
 {
-    float t = x + 12582912.0f;
-    return exp2_parts(t, x - (t - 12582912.0f));
+    float v = x < -125.0f ? -125.0f : x, t = v + 12582912.0f;
+    float e = exp2_parts(t, v - (t - 12582912.0f));
+    return x < -125.0f ? 0.0f : e;
 }
 
 /* e^x: 0 below -86.9, infinity above 88.73, error 1 ulp */

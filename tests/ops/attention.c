@@ -14,23 +14,24 @@ typedef struct shape {
     ivl_case_size size;
 } shape;
 
+/* Few head sizes: each is a program of its own. */
 static const shape shapes[] = {
-    { 1, 1, 1, 1, 1, 1, 1, IVL_MASK_FULL, 0, 0, 0, IVL_TINY },
-    { 2, 2, 3, 5, 2, 1, 3, IVL_MASK_FULL, 0, 1, 0, IVL_TINY },
+    { 1, 1, 1, 1, 1, 1, 5, IVL_MASK_FULL, 0, 0, 0, IVL_TINY },
+    { 2, 2, 3, 5, 2, 1, 5, IVL_MASK_FULL, 0, 1, 0, IVL_TINY },
     { 2, 1, 7, 7, 2, 2, 5, IVL_MASK_CAUSAL, 0, 1, 1, IVL_TINY },
-    { 2, 2, 9, 9, 1, 1, 8, IVL_MASK_SPLIT, 3, 1, 0, IVL_TINY },
-    { 2, 2, 9, 9, 1, 1, 8, IVL_MASK_PREFIX, 3, 1, 0, IVL_TINY },
+    { 2, 2, 9, 9, 1, 1, 5, IVL_MASK_SPLIT, 3, 1, 0, IVL_TINY },
+    { 2, 2, 9, 9, 1, 1, 5, IVL_MASK_PREFIX, 3, 1, 0, IVL_TINY },
     { 2, 2, 65, 65, 3, 3, 64, IVL_MASK_FULL, 0, 0, 1, IVL_NORMAL },
     { 1, 1, 257, 257, 1, 1, 128, IVL_MASK_FULL, 0, 0, 1, IVL_NORMAL },
     { 2, 2, 80, 80, 4, 2, 64, IVL_MASK_CAUSAL, 0, 0, 0, IVL_NORMAL },
-    { 3, 3, 77, 77, 2, 1, 20, IVL_MASK_CAUSAL, 0, 1, 1, IVL_NORMAL },
+    { 3, 3, 77, 77, 2, 1, 64, IVL_MASK_CAUSAL, 0, 1, 1, IVL_NORMAL },
     { 2, 2, 1, 257, 2, 2, 200, IVL_MASK_FULL, 0, 0, 0, IVL_NORMAL },
-    { 2, 2, 1, 50, 2, 2, 256, IVL_MASK_FULL, 0, 1, 0, IVL_NORMAL },
-    { 6, 2, 19, 70, 2, 2, 24, IVL_MASK_FULL, 0, 1, 0, IVL_NORMAL },
-    { 4, 4, 107, 107, 2, 2, 16, IVL_MASK_SPLIT, 30, 1, 0, IVL_NORMAL },
+    { 6, 2, 19, 70, 2, 2, 33, IVL_MASK_FULL, 0, 1, 0, IVL_NORMAL },
+    { 4, 4, 107, 107, 2, 2, 33, IVL_MASK_SPLIT, 30, 1, 0, IVL_NORMAL },
     { 4, 4, 107, 107, 2, 2, 33, IVL_MASK_PREFIX, 30, 1, 1, IVL_NORMAL },
-    { 1, 1, 5, 130, 2, 2, 48, IVL_MASK_CAUSAL, 0, 0, 0, IVL_NORMAL },
-    { 1, 1, 130, 40, 2, 2, 40, IVL_MASK_CAUSAL, 0, 1, 0, IVL_NORMAL },
+    { 1, 1, 5, 130, 2, 2, 33, IVL_MASK_CAUSAL, 0, 0, 0, IVL_NORMAL },
+    { 1, 1, 130, 40, 2, 2, 33, IVL_MASK_CAUSAL, 0, 1, 0, IVL_NORMAL },
+    { 2, 2, 1, 50, 2, 2, 256, IVL_MASK_FULL, 0, 1, 0, IVL_LARGE },
     { 1, 1, 1025, 1025, 2, 2, 128, IVL_MASK_FULL, 0, 0, 1, IVL_LARGE },
 };
 
