@@ -1,4 +1,5 @@
-/* clamp: x = min(max(x, lo), hi), in place: the logit scale after a step. NaN stays NaN, so that it is noticed. */
+/* clamp: x = min(max(x, lo), hi), in place: the logit scale after a step. NaN stays NaN, so that it is
+ * noticed. */
 #include "ops/op.h"
 
 void ivl_clamp(ivl_graph *g, ivl_val x, double lo, double hi)
@@ -12,7 +13,8 @@ static ivl_status infer(const ivl_node *n)
     IVL_TRY(ivl_need(n, 0, "x", -1));
     const ivl_clamp_attr *a = n->attr;
     char text[96];
-    IVL_CHECK(ivl_is_float(n->x[0]->dtype) && ivl_contiguous(n->x[0]), IVL_EINVAL, "clamp: %s must be contiguous and of a float type",
+    IVL_CHECK(ivl_is_float(n->x[0]->dtype) && ivl_contiguous(n->x[0]), IVL_EINVAL,
+              "clamp: %s must be contiguous and of a float type",
               ivl_tensor_text(n->x[0], text, sizeof text));
     IVL_CHECK(a->lo <= a->hi, IVL_EINVAL, "clamp: no number lies between %g and %g", a->lo, a->hi);
     return IVL_OK;
@@ -37,11 +39,21 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
 }
 
 static const ivl_impl impls[] = {
-    { .name = "clamp.any.flat", .op = IVL_OP_clamp, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_flat_space },
+    { .name = "clamp.any.flat",
+      .op = IVL_OP_clamp,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_flat_space },
 };
 
 const ivl_op_desc ivl_desc_clamp = {
-    .name = "clamp", .infer = infer, .ref64 = ivl_ref64_clamp, .ref32 = ivl_ref32_clamp, .impls = impls, .n_impls = 1,
+    .name = "clamp",
+    .infer = infer,
+    .ref64 = ivl_ref64_clamp,
+    .ref32 = ivl_ref32_clamp,
+    .impls = impls,
+    .n_impls = 1,
     .mutates = 1,
 };

@@ -1,6 +1,6 @@
-/* gather_rows: y[b] = x[b, index[b]]: the token a text is read from. The gradient is dy in those rows and 0 elsewhere; where
- * it is added to another, only those rows are touched. Indices come from the data layer, which checks them; here they
- * are clamped, so that no index leaves the tensor. */
+/* gather_rows: y[b] = x[b, index[b]]: the token a text is read from. The gradient is dy in those rows and 0
+ * elsewhere; where it is added to another, only those rows are touched. Indices come from the data layer,
+ * which checks them; here they are clamped, so that no index leaves the tensor. */
 #include "ops/op.h"
 
 ivl_val ivl_gather_rows(ivl_graph *g, ivl_val x, ivl_val index)
@@ -53,8 +53,9 @@ static ivl_status infer_bwd(const ivl_node *n)
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
     const char *bwd = ivl_adds(n, 0) ? "gather_rows_bwd_add" : "gather_rows_bwd";
-    return ivl_prep_kernel(d, p_p, 0, param, "gather_rows", n->op == IVL_OP_gather_rows ? "gather_rows_fwd" : bwd,
-                           "%s -DWG_SIZE=%d -DVEC=%d", ivl_t_define(n->x[0]->dtype), param[0], param[1]);
+    return ivl_prep_kernel(d, p_p, 0, param, "gather_rows",
+                           n->op == IVL_OP_gather_rows ? "gather_rows_fwd" : bwd, "%s -DWG_SIZE=%d -DVEC=%d",
+                           ivl_t_define(n->x[0]->dtype), param[0], param[1]);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
@@ -72,19 +73,38 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
 }
 
 static const ivl_impl impls[] = {
-    { .name = "gather_rows.any.group", .op = IVL_OP_gather_rows, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "gather_rows.any.group",
+      .op = IVL_OP_gather_rows,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "gather_rows_bwd.any.group", .op = IVL_OP_gather_rows_bwd, .fits = ivl_fits_kernels, .prepare = prepare,
-      .run = run, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "gather_rows_bwd.any.group",
+      .op = IVL_OP_gather_rows_bwd,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 const ivl_op_desc ivl_desc_gather_rows = {
-    .name = "gather_rows", .infer = infer, .grad = grad, .ref64 = ivl_ref64_gather_rows, .ref32 = ivl_ref32_gather_rows,
-    .impls = impls, .n_impls = 1,
+    .name = "gather_rows",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_gather_rows,
+    .ref32 = ivl_ref32_gather_rows,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_gather_rows_bwd = {
-    .name = "gather_rows_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_gather_rows_bwd,
-    .ref32 = ivl_ref32_gather_rows_bwd, .impls = impls_bwd, .n_impls = 1,
+    .name = "gather_rows_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_gather_rows_bwd,
+    .ref32 = ivl_ref32_gather_rows_bwd,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

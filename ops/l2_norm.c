@@ -1,13 +1,17 @@
-/* l2_norm: y = x / |x| by row, without an epsilon: a row of zeros gives NaN, as in the reference model. Second output
- * r = 1 / |x|. Gradient: dx = r (dy - x r^2 (x . dy)). */
+/* l2_norm: y = x / |x| by row, without an epsilon: a row of zeros gives NaN, as in the reference model.
+ * Second output r = 1 / |x|. Gradient: dx = r (dy - x r^2 (x . dy)). */
 #include "ops/op.h"
 
-ivl_val ivl_l2_norm(ivl_graph *g, ivl_val x) { return ivl_record(g, IVL_OP_l2_norm, &x, 1, 2, NULL, 0, NULL); }
+ivl_val ivl_l2_norm(ivl_graph *g, ivl_val x)
+{
+    return ivl_record(g, IVL_OP_l2_norm, &x, 1, 2, NULL, 0, NULL);
+}
 
 static ivl_status check_x(const ivl_node *n)
 {
     IVL_TRY(ivl_need(n, 0, "x", -1));
-    IVL_CHECK(ivl_is_float(n->x[0]->dtype), IVL_EINVAL, "l2_norm: x is %s, not a float type", ivl_dtype_name(n->x[0]->dtype));
+    IVL_CHECK(ivl_is_float(n->x[0]->dtype), IVL_EINVAL, "l2_norm: x is %s, not a float type",
+              ivl_dtype_name(n->x[0]->dtype));
     return IVL_OK;
 }
 
@@ -39,7 +43,8 @@ static double flops_bwd(const ivl_node *n) { return 5.0 * (double)ivl_numel(n->x
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "l2_norm", n->op == IVL_OP_l2_norm ? "l2_norm_fwd" : "l2_norm_bwd",
+    return ivl_prep_kernel(d, p_p, 0, param, "l2_norm",
+                           n->op == IVL_OP_l2_norm ? "l2_norm_fwd" : "l2_norm_bwd",
                            "%s -DWG_SIZE=%d -DVEC=%d", ivl_t_define(n->x[0]->dtype), param[0], param[1]);
 }
 
@@ -54,7 +59,8 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     return ivl_enqueue(s, p->k[0], ivl_rows(n->x[0]), 1, 1, p->p[0], &a);
 }
 
-static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     (void)scratch, (void)off;
     ivl_args a = { 0 };
@@ -65,19 +71,40 @@ static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
 }
 
 static const ivl_impl impls[] = {
-    { .name = "l2_norm.any.group", .op = IVL_OP_l2_norm, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "l2_norm.any.group",
+      .op = IVL_OP_l2_norm,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "l2_norm_bwd.any.group", .op = IVL_OP_l2_norm_bwd, .fits = ivl_fits_kernels, .prepare = prepare,
-      .run = run_bwd, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "l2_norm_bwd.any.group",
+      .op = IVL_OP_l2_norm_bwd,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 const ivl_op_desc ivl_desc_l2_norm = {
-    .name = "l2_norm", .infer = infer, .grad = grad, .ref64 = ivl_ref64_l2_norm, .ref32 = ivl_ref32_l2_norm,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "l2_norm",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_l2_norm,
+    .ref32 = ivl_ref32_l2_norm,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_l2_norm_bwd = {
-    .name = "l2_norm_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_l2_norm_bwd, .ref32 = ivl_ref32_l2_norm_bwd,
-    .flops = flops_bwd, .impls = impls_bwd, .n_impls = 1,
+    .name = "l2_norm_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_l2_norm_bwd,
+    .ref32 = ivl_ref32_l2_norm_bwd,
+    .flops = flops_bwd,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

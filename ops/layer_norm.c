@@ -1,6 +1,7 @@
-/* layer_norm: y = (x - mean) rstd w + b by row, rstd = 1 / sqrt(var + eps) with the biased variance (Ba, Kiros &
- * Hinton, 1607.06450). Two passes over the row: subtracting the mean first keeps the variance exact for rows far from 0.
- * Gradient, with h = (x - mean) rstd, g = dy w:
+/* layer_norm: y = (x - mean) rstd w + b by row, rstd = 1 / sqrt(var + eps) with the biased variance (Ba,
+ * Kiros & Hinton, 1607.06450). Two passes over the row: subtracting the mean first keeps the variance exact
+ * for rows far from 0. Gradient, with h = (x - mean) rstd, g = dy w:
+ *
  *   dx = rstd (g - mean(g) - h mean(g h)),   dw = sum over rows of dy h,   db = sum over rows of dy. */
 #include "ops/column_sum.h"
 
@@ -18,7 +19,8 @@ static ivl_status check_vector(const ivl_node *n, int i, const char *what)
     const ivl_tensor *x = n->x[0], *w = n->x[i];
     char a[96], b[96];
     IVL_CHECK(ivl_numel(w) == ivl_cols(x) && w->dtype == x->dtype && ivl_is_float(x->dtype), IVL_ESHAPE,
-              "layer_norm: %s %s does not fit %s", what, ivl_tensor_text(w, a, sizeof a), ivl_tensor_text(x, b, sizeof b));
+              "layer_norm: %s %s does not fit %s", what, ivl_tensor_text(w, a, sizeof a),
+              ivl_tensor_text(x, b, sizeof b));
     return IVL_OK;
 }
 
@@ -89,7 +91,8 @@ static ivl_status prepare_bwd(ivl_device *d, const ivl_node *n, const int *param
     return IVL_OK;
 }
 
-static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     int64_t rows = ivl_rows(n->x[0]), cols = ivl_cols(n->x[0]), at[] = { 0, off / 4, off / 4 };
     ivl_chunks chunks = ivl_row_chunks(ivl_device_caps(s->dev), rows, sums(n));
@@ -102,24 +105,47 @@ static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
     ivl_arg_int(&a, n->y[0] != NULL), ivl_arg_int(&a, sums(n)), ivl_arg_int(&a, ivl_adds(n, 0));
     IVL_TRY(ivl_enqueue(s, p->k[0], chunks.n, 1, 1, p->p[0], &a));
     for (int i = 1; i < 3; i++)
-        if (n->y[i]) IVL_TRY(ivl_column_sum(s, p, p->k[1], scratch, at[i], chunks.n, n->y[i], ivl_adds(n, i)));
+        if (n->y[i])
+            IVL_TRY(ivl_column_sum(s, p, p->k[1], scratch, at[i], chunks.n, n->y[i], ivl_adds(n, i)));
     return IVL_OK;
 }
 
 static const ivl_impl impls[] = {
-    { .name = "layer_norm.any.group", .op = IVL_OP_layer_norm, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "layer_norm.any.group",
+      .op = IVL_OP_layer_norm,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "layer_norm_bwd.any.chunk", .op = IVL_OP_layer_norm_bwd, .fits = ivl_fits_kernels, .scratch = scratch_bwd,
-      .prepare = prepare_bwd, .run = run_bwd, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "layer_norm_bwd.any.chunk",
+      .op = IVL_OP_layer_norm_bwd,
+      .fits = ivl_fits_kernels,
+      .scratch = scratch_bwd,
+      .prepare = prepare_bwd,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 const ivl_op_desc ivl_desc_layer_norm = {
-    .name = "layer_norm", .infer = infer, .grad = grad, .ref64 = ivl_ref64_layer_norm, .ref32 = ivl_ref32_layer_norm,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "layer_norm",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_layer_norm,
+    .ref32 = ivl_ref32_layer_norm,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_layer_norm_bwd = {
-    .name = "layer_norm_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_layer_norm_bwd, .ref32 = ivl_ref32_layer_norm_bwd,
-    .flops = flops_bwd, .impls = impls_bwd, .n_impls = 1,
+    .name = "layer_norm_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_layer_norm_bwd,
+    .ref32 = ivl_ref32_layer_norm_bwd,
+    .flops = flops_bwd,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

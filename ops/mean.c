@@ -24,8 +24,8 @@ static ivl_status infer_bwd(const ivl_node *n)
     IVL_TRY(ivl_need(n, 0, "dy", -1));
     const ivl_tensor *dy = n->x[0], *dx = n->y[0];
     char a[96], b[96];
-    IVL_CHECK(dx && dx->rank == 3 && dx->dtype == dy->dtype && dx->dim[1] > 0 && ivl_cols(dy) == ivl_cols(dx) &&
-                  ivl_rows(dy) == dx->dim[0],
+    IVL_CHECK(dx && dx->rank == 3 && dx->dtype == dy->dtype && dx->dim[1] > 0 &&
+                  ivl_cols(dy) == ivl_cols(dx) && ivl_rows(dy) == dx->dim[0],
               IVL_ESHAPE, "mean_bwd: %s is no gradient of the mean of %s", ivl_tensor_text(dy, a, sizeof a),
               dx ? ivl_tensor_text(dx, b, sizeof b) : "nothing");
     return IVL_OK;
@@ -52,8 +52,11 @@ static bool strip_valid(const ivl_caps *c, const ivl_node *n, const int *param)
 }
 
 static const ivl_tune_space strip_space = {
-    .n = 2, .name = { "WG_SIZE", "VEC" }, .values = { { 1, 32, 64, 128 }, { 1, 2, 4, 16, 64, 128 } },
-    .defaults = strip_defaults, .valid = strip_valid,
+    .n = 2,
+    .name = { "WG_SIZE", "VEC" },
+    .values = { { 1, 32, 64, 128 }, { 1, 2, 4, 16, 64, 128 } },
+    .defaults = strip_defaults,
+    .valid = strip_valid,
 };
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
@@ -73,7 +76,8 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     return ivl_enqueue(s, p->k[0], ivl_flat_groups(x->dim[2], p->p), x->dim[0], 1, p->p[0], &a);
 }
 
-static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     (void)scratch, (void)off;
     const ivl_tensor *dx = n->y[0];
@@ -85,19 +89,40 @@ static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
 }
 
 static const ivl_impl impls[] = {
-    { .name = "mean.any.strip", .op = IVL_OP_mean, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &strip_space },
+    { .name = "mean.any.strip",
+      .op = IVL_OP_mean,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &strip_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "mean_bwd.any.group", .op = IVL_OP_mean_bwd, .fits = ivl_fits_kernels, .prepare = prepare, .run = run_bwd,
-      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "mean_bwd.any.group",
+      .op = IVL_OP_mean_bwd,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 const ivl_op_desc ivl_desc_mean = {
-    .name = "mean", .infer = infer, .grad = grad, .ref64 = ivl_ref64_mean, .ref32 = ivl_ref32_mean,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "mean",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_mean,
+    .ref32 = ivl_ref32_mean,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_mean_bwd = {
-    .name = "mean_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_mean_bwd, .ref32 = ivl_ref32_mean_bwd,
-    .flops = flops_bwd, .impls = impls_bwd, .n_impls = 1,
+    .name = "mean_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_mean_bwd,
+    .ref32 = ivl_ref32_mean_bwd,
+    .flops = flops_bwd,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

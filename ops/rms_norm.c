@@ -1,5 +1,6 @@
-/* rms_norm: y = x / sqrt(mean(x^2) + eps) * w by row (Zhang & Sennrich, 1910.07467). In InternViT the row of q and k
- * is the full width, before the split into heads. Gradient, with r = rstd, g = dy w:
+/* rms_norm: y = x / sqrt(mean(x^2) + eps) * w by row (Zhang & Sennrich, 1910.07467). In InternViT the row of
+ * q and k is the full width, before the split into heads. Gradient, with r = rstd, g = dy w:
+ *
  *   dx = r (g - x r^2 mean(g x)),   dw = sum over rows of dy x r. */
 #include "ops/column_sum.h"
 
@@ -17,7 +18,8 @@ static ivl_status check_weight(const ivl_node *n)
     const ivl_tensor *x = n->x[0], *w = n->x[1];
     char a[96], b[96];
     IVL_CHECK(ivl_numel(w) == ivl_cols(x) && w->dtype == x->dtype && ivl_is_float(x->dtype), IVL_ESHAPE,
-              "rms_norm: weight %s does not fit %s", ivl_tensor_text(w, a, sizeof a), ivl_tensor_text(x, b, sizeof b));
+              "rms_norm: weight %s does not fit %s", ivl_tensor_text(w, a, sizeof a),
+              ivl_tensor_text(x, b, sizeof b));
     return IVL_OK;
 }
 
@@ -84,7 +86,8 @@ static ivl_status prepare_bwd(ivl_device *d, const ivl_node *n, const int *param
     return IVL_OK;
 }
 
-static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     int64_t rows = ivl_rows(n->x[0]);
     ivl_chunks chunks = ivl_row_chunks(ivl_device_caps(s->dev), rows, n->y[1]);
@@ -100,19 +103,41 @@ static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
 }
 
 static const ivl_impl impls[] = {
-    { .name = "rms_norm.any.group", .op = IVL_OP_rms_norm, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "rms_norm.any.group",
+      .op = IVL_OP_rms_norm,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "rms_norm_bwd.any.chunk", .op = IVL_OP_rms_norm_bwd, .fits = ivl_fits_kernels, .scratch = scratch_bwd,
-      .prepare = prepare_bwd, .run = run_bwd, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "rms_norm_bwd.any.chunk",
+      .op = IVL_OP_rms_norm_bwd,
+      .fits = ivl_fits_kernels,
+      .scratch = scratch_bwd,
+      .prepare = prepare_bwd,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 const ivl_op_desc ivl_desc_rms_norm = {
-    .name = "rms_norm", .infer = infer, .grad = grad, .ref64 = ivl_ref64_rms_norm, .ref32 = ivl_ref32_rms_norm,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "rms_norm",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_rms_norm,
+    .ref32 = ivl_ref32_rms_norm,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_rms_norm_bwd = {
-    .name = "rms_norm_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_rms_norm_bwd, .ref32 = ivl_ref32_rms_norm_bwd,
-    .flops = flops_bwd, .impls = impls_bwd, .n_impls = 1,
+    .name = "rms_norm_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_rms_norm_bwd,
+    .ref32 = ivl_ref32_rms_norm_bwd,
+    .flops = flops_bwd,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

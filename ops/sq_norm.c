@@ -1,5 +1,6 @@
-/* sq_norm: the sum of squares of up to 12 contiguous tensors: the global gradient norm, and the flag that says whether
- * a step is finite. Chunks of fixed size, then the chunks: the order does not depend on the number of cores. */
+/* sq_norm: the sum of squares of up to 12 contiguous tensors: the global gradient norm, and the flag that
+ * says whether a step is finite. Chunks of fixed size, then the chunks: the order does not depend on the
+ * number of cores. */
 #include "ops/op.h"
 
 enum { CHUNK = 16384, TYPES = 3 /* kernels by storage type, then the sum */ };
@@ -16,8 +17,10 @@ static ivl_status infer(const ivl_node *n)
         IVL_TRY(ivl_need(n, i, "a tensor", -1));
         const ivl_tensor *x = n->x[i];
         char text[96];
-        IVL_CHECK(ivl_is_float(x->dtype) && (x->dtype == IVL_F64) == (n->x[0]->dtype == IVL_F64) && ivl_contiguous(x), IVL_EINVAL,
-                  "sq_norm: input %d (%s) must be contiguous and of a float type", i, ivl_tensor_text(x, text, sizeof text));
+        IVL_CHECK(ivl_is_float(x->dtype) && (x->dtype == IVL_F64) == (n->x[0]->dtype == IVL_F64) &&
+                      ivl_contiguous(x),
+                  IVL_EINVAL, "sq_norm: input %d (%s) must be contiguous and of a float type", i,
+                  ivl_tensor_text(x, text, sizeof text));
     }
     return ivl_out(n, 0, ivl_stat_dtype(n->x[0]->dtype), 0, NULL);
 }
@@ -40,7 +43,10 @@ static int64_t all_chunks(const ivl_node *n)
     return sum;
 }
 
-static bool fits(const ivl_caps *c, const ivl_node *n) { return ivl_fits_kernels(c, n) && all_chunks(n) <= INT32_MAX; }
+static bool fits(const ivl_caps *c, const ivl_node *n)
+{
+    return ivl_fits_kernels(c, n) && all_chunks(n) <= INT32_MAX;
+}
 
 static size_t scratch_bytes(const ivl_caps *c, const ivl_node *n)
 {
@@ -59,8 +65,8 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
         ivl_dtype t = n->x[i]->dtype;
         if (have[kernel_of(t)]) continue;
         have[kernel_of(t)] = true;
-        IVL_TRY(ivl_prep_kernel(d, p_p, kernel_of(t), param, "sq_norm", "sq_norm_chunk", "%s -DWG_SIZE=%d -DVEC=%d",
-                                ivl_t_define(t), param[0], param[1]));
+        IVL_TRY(ivl_prep_kernel(d, p_p, kernel_of(t), param, "sq_norm", "sq_norm_chunk",
+                                "%s -DWG_SIZE=%d -DVEC=%d", ivl_t_define(t), param[0], param[1]));
     }
     return IVL_OK;
 }
@@ -83,12 +89,46 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     return ivl_enqueue(s, p->k[TYPES], 1, 1, 1, p->p[0], &a);
 }
 
+/* A chunk is long: several chains of sums side by side pay. */
+static void chunk_defaults(const ivl_caps *c, const ivl_node *n, int *param)
+{
+    (void)n;
+    bool gpu = c->features & IVL_CAP_GPU;
+    param[0] = gpu ? 256 : 1;
+    param[1] = gpu ? 8 : 64;
+}
+
+static bool chunk_valid(const ivl_caps *c, const ivl_node *n, const int *param)
+{
+    (void)n;
+    return param[0] <= c->max_group;
+}
+
+static const ivl_tune_space chunk_space = {
+    .n = 2,
+    .name = { "WG_SIZE", "VEC" },
+    .values = { { 1, 64, 128, 256 }, { 4, 8, 16, 32, 64, 128 } },
+    .defaults = chunk_defaults,
+    .valid = chunk_valid,
+};
+
 static const ivl_impl impls[] = {
-    { .name = "sq_norm.any.chunk", .op = IVL_OP_sq_norm, .fits = fits, .scratch = scratch_bytes, .prepare = prepare,
-      .run = run, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "sq_norm.any.chunk",
+      .op = IVL_OP_sq_norm,
+      .fits = fits,
+      .scratch = scratch_bytes,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &chunk_space },
 };
 
 const ivl_op_desc ivl_desc_sq_norm = {
-    .name = "sq_norm", .infer = infer, .ref64 = ivl_ref64_sq_norm, .ref32 = ivl_ref32_sq_norm, .flops = flops,
-    .impls = impls, .n_impls = 1,
+    .name = "sq_norm",
+    .infer = infer,
+    .ref64 = ivl_ref64_sq_norm,
+    .ref32 = ivl_ref32_sq_norm,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };

@@ -82,7 +82,26 @@ DEVICE void store_bf16(GLOBAL ushort *p, IDX i, float v)
     uint u = AS_UINT(v);
     p[i] = (ushort)((v != v) ? (u >> 16 | 0x40) : (u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
-#ifdef __OPENCL_VERSION__
+#if defined(__OPENCL_VERSION__) && WG_SIZE == 1
+/* CPUs: PoCL converts halves one by one; arithmetic on the bits vectorises, and needs no subnormal floats. */
+DEVICE float half_value(uint h)
+{
+    uint a = h & 0x7fff, rebased = (a << 13) + (a < 0x7c00 ? 0x38000000u : 0x70000000u);
+    float f = a < 0x400 ? (float)(int)a * 0x1p-24f : AS_FLOAT(rebased);
+    return AS_FLOAT(AS_UINT(f) | (h & 0x8000) << 16);
+}
+/* Round to nearest even; adding 0.5 leaves a subnormal half in the low bits. */
+DEVICE uint half_bits(float v)
+{
+    uint u = AS_UINT(v), a = u & 0x7fffffff;
+    uint normal = (a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13;
+    uint small = AS_UINT(AS_FLOAT(a) + 0.5f) - 0x3f000000;
+    uint h = a > 0x7f800000 ? 0x7e00 : a >= 0x477ff000 ? 0x7c00 : a < 0x38800000 ? small : normal;
+    return h | (u >> 16 & 0x8000);
+}
+DEVICE float load_f16(GLOBAL const ushort *p, IDX i) { return half_value(p[i]); }
+DEVICE void store_f16(GLOBAL ushort *p, IDX i, float v) { p[i] = (ushort)half_bits(v); }
+#elif defined(__OPENCL_VERSION__)
 DEVICE float load_f16(GLOBAL const ushort *p, IDX i) { return vload_half((size_t)i, (GLOBAL const half *)p); }
 DEVICE void store_f16(GLOBAL ushort *p, IDX i, float v) { vstore_half_rte(v, (size_t)i, (GLOBAL half *)p); }
 #else
@@ -128,6 +147,8 @@ DEVICE float round_t(float v)
 #ifdef T_BF16
     uint u = AS_UINT(v);
     return v != v ? v : AS_FLOAT((u + 0x7fff + (u >> 16 & 1)) >> 16 << 16);
+#elif defined(T_F16) && defined(__OPENCL_VERSION__) && WG_SIZE == 1
+    return half_value(half_bits(v));
 #elif defined(T_F16) && defined(__OPENCL_VERSION__)
     ushort h;
     vstore_half_rte(v, 0, (half *)&h);

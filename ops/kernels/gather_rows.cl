@@ -8,7 +8,8 @@ DEVICE int row_of(GLOBAL const int *index, IDX b, int tokens)
     return i < 0 ? 0 : i < tokens ? i : tokens - 1;
 }
 
-KERNEL WG(WG_SIZE) void gather_rows_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, index), TENSOR_OUT(y), int tokens, int cols)
+KERNEL WG(WG_SIZE) void gather_rows_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, index), TENSOR_OUT(y), int tokens,
+                                        int cols)
 {
     BEGIN(x); BEGIN(index); BEGIN(y);
     IDX b = GROUP(0);
@@ -18,7 +19,8 @@ KERNEL WG(WG_SIZE) void gather_rows_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, index), 
 }
 
 /* Every row: dy where it was gathered, 0 elsewhere. */
-KERNEL WG(WG_SIZE) void gather_rows_bwd(TENSOR_IN(dy), TENSOR_IN_AS(int, index), TENSOR_OUT(dx), int tokens, int cols)
+KERNEL WG(WG_SIZE) void gather_rows_bwd(TENSOR_IN(dy), TENSOR_IN_AS(int, index), TENSOR_OUT(dx), int tokens,
+                                        int cols)
 {
     BEGIN(dy); BEGIN(index); BEGIN(dx);
     IDX t = GROUP(0), b = GROUP(1);
@@ -31,7 +33,8 @@ KERNEL WG(WG_SIZE) void gather_rows_bwd(TENSOR_IN(dy), TENSOR_IN_AS(int, index),
 }
 
 /* Only the gathered rows are touched. */
-KERNEL WG(WG_SIZE) void gather_rows_bwd_add(TENSOR_IN(dy), TENSOR_IN_AS(int, index), TENSOR_OUT(dx), int tokens, int cols)
+KERNEL WG(WG_SIZE) void gather_rows_bwd_add(TENSOR_IN(dy), TENSOR_IN_AS(int, index), TENSOR_OUT(dx),
+                                            int tokens, int cols)
 {
     BEGIN(dy); BEGIN(index); BEGIN(dx);
     IDX b = GROUP(0);

@@ -2,7 +2,8 @@
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void l2_norm_fwd(TENSOR_IN(x), TENSOR_OUT(y), TENSOR_OUT_AS(float, inv), int cols, int want_inv)
+KERNEL WG(WG_SIZE) void l2_norm_fwd(TENSOR_IN(x), TENSOR_OUT(y), TENSOR_OUT_AS(float, inv), int cols,
+                                    int want_inv)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(y); BEGIN(inv);
@@ -16,7 +17,8 @@ KERNEL WG(WG_SIZE) void l2_norm_fwd(TENSOR_IN(x), TENSOR_OUT(y), TENSOR_OUT_AS(f
     if (want_inv && LID == 0) inv[row] = r;
 }
 
-KERNEL WG(WG_SIZE) void l2_norm_bwd(TENSOR_IN(x), TENSOR_IN_AS(float, inv), TENSOR_IN(dy), TENSOR_OUT(dx), int cols, int add)
+KERNEL WG(WG_SIZE) void l2_norm_bwd(TENSOR_IN(x), TENSOR_IN_AS(float, inv), TENSOR_IN(dy), TENSOR_OUT(dx),
+                                    int cols, int add)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(inv); BEGIN(dy); BEGIN(dx);

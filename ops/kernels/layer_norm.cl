@@ -1,9 +1,10 @@
-/* layer_norm: one group per row; backward: one group per chunk of rows, which also sums the weights' gradients. */
+/* layer_norm: one group per row; backward: a group per chunk of rows also sums the weights' gradients. */
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void layer_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), TENSOR_OUT_AS(float, mean),
-                                       TENSOR_OUT_AS(float, rstd), int cols, float eps, int want_mean, int want_rstd)
+KERNEL WG(WG_SIZE) void layer_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y),
+                                       TENSOR_OUT_AS(float, mean), TENSOR_OUT_AS(float, rstd), int cols,
+                                       float eps, int want_mean, int want_rstd)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(w); BEGIN(b); BEGIN(y); BEGIN(mean); BEGIN(rstd);
@@ -21,9 +22,10 @@ KERNEL WG(WG_SIZE) void layer_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b),
 }
 
 /* partial_w[chunk, cols] = sum over the chunk's rows of dy (x - mean) rstd; partial_b: of dy. */
-KERNEL WG(WG_SIZE) void layer_norm_bwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN_AS(float, mean), TENSOR_IN_AS(float, rstd),
-                                       TENSOR_IN(dy), TENSOR_OUT(dx), BUFFER(float, partial_w), BUFFER(float, partial_b),
-                                       int rows, int cols, int per, int want_x, int want_w, int add)
+KERNEL WG(WG_SIZE) void layer_norm_bwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN_AS(float, mean),
+                                       TENSOR_IN_AS(float, rstd), TENSOR_IN(dy), TENSOR_OUT(dx),
+                                       BUFFER(float, partial_w), BUFFER(float, partial_b), int rows, int cols,
+                                       int per, int want_x, int want_w, int add)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(w); BEGIN(mean); BEGIN(rstd); BEGIN(dy); BEGIN(dx); BEGIN(partial_w); BEGIN(partial_b);

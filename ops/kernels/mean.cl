@@ -1,4 +1,4 @@
-/* mean over tokens: a group sums WG_SIZE * VEC columns of one batch row, so that rows are read in long runs. */
+/* mean over tokens: a group sums WG_SIZE * VEC columns, so that rows are read straight on. */
 #include "dialect.h"
 #include "rows.h"
 

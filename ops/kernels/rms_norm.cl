@@ -1,9 +1,9 @@
-/* rms_norm: one group per row; backward: one group per chunk of rows, which also sums the weight's gradient. */
+/* rms_norm: one group per row; backward: a group per chunk of rows also sums the weight's gradient. */
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void rms_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_OUT(y), TENSOR_OUT_AS(float, rstd), int cols,
-                                     float eps, int want_rstd)
+KERNEL WG(WG_SIZE) void rms_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_OUT(y), TENSOR_OUT_AS(float, rstd),
+                                     int cols, float eps, int want_rstd)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(w); BEGIN(y); BEGIN(rstd);
@@ -18,8 +18,9 @@ KERNEL WG(WG_SIZE) void rms_norm_fwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_OUT(y), 
 }
 
 /* partial[chunk, cols] = sum over the chunk's rows of dy x rstd. */
-KERNEL WG(WG_SIZE) void rms_norm_bwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN_AS(float, rstd), TENSOR_IN(dy), TENSOR_OUT(dx),
-                                     BUFFER(float, partial), int rows, int cols, int per, int want_x, int want_w, int add)
+KERNEL WG(WG_SIZE) void rms_norm_bwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN_AS(float, rstd), TENSOR_IN(dy),
+                                     TENSOR_OUT(dx), BUFFER(float, partial), int rows, int cols, int per,
+                                     int want_x, int want_w, int add)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(w); BEGIN(rstd); BEGIN(dy); BEGIN(dx); BEGIN(partial);

@@ -1,4 +1,5 @@
-/* sq_norm: every group sums the squares of one chunk of a tensor into partial; one group then adds the chunks. */
+/* sq_norm: every group sums the squares of one chunk of a tensor into partial; one group then adds the
+ * chunks. */
 #include "dialect.h"
 #include "rows.h"
 

@@ -51,7 +51,8 @@ ivl_status REF(layer_norm_bwd)(const ivl_node *n)
     IVL_CHECK(v, IVL_ENOMEM, "out of memory");
     for (int64_t r = 0; r < rows; r++) bwd_row(n, r, v, v + cols, v + 2 * cols, v + 3 * cols);
     for (int k = 1; k < 3; k++)
-        for (int64_t i = 0; n->y[k] && i < cols; i++) ref_put(n->y[k], 0, i, v[(k + 1) * cols + i], ivl_adds(n, k));
+        for (int64_t i = 0; n->y[k] && i < cols; i++)
+            ref_put(n->y[k], 0, i, v[(k + 1) * cols + i], ivl_adds(n, k));
     free(v);
     return IVL_OK;
 }
