@@ -1,15 +1,15 @@
-/* Matrix products on CPUs: linear, linear_gelu, linear_residual and matmul through one kernel (gemm_cpu.cl). Here:
- * what the node asks for, which tile, and how the work is cut into groups. */
+/* Matrix products on CPUs: linear, linear_gelu, linear_residual and matmul through one kernel (gemm_cpu.cl).
+ * Here: what the node asks for, which tile, and how the work is cut into groups. */
 #include "backends/opencl/opencl.h"
 #include "ops/op.h"
 
 #include <string.h>
 
 typedef struct shape {
-    int64_t           m, n, k;
-    bool              ta, tb;
+    int64_t m, n, k;
+    bool ta, tb;
     const ivl_tensor *a, *b, *bias, *res, *ls, *scale;
-    ivl_tensor       *y, *z;
+    ivl_tensor *y, *z;
 } shape;
 
 static shape shape_of(const ivl_node *n)
@@ -38,7 +38,11 @@ static shape shape_of(const ivl_node *n)
 enum { P_MR, P_NV, P_KC, P_KB, N_PARAM, P_GX = N_PARAM, P_GY }; /* the last two are kept, not tuned */
 
 /* How the work is cut: gx groups share the panels, gy the row tiles. Sizes are in floats. */
-typedef struct cut { int mr, nv, vw, gx, gy, kc; bool copy_a; int64_t a_size, t_size, group_size; } cut;
+typedef struct cut {
+    int mr, nv, vw, gx, gy, kc;
+    bool copy_a;
+    int64_t a_size, t_size, group_size;
+} cut;
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -76,7 +80,8 @@ static void cut_end(const shape *s, cut *c)
 static cut cut_of(const ivl_caps *caps, const shape *s, const int *param)
 {
     cut c = cut_begin(caps, s, param), best_cut = c;
-    int64_t nr = c.nv * c.vw, panels = up(s->n, nr), tiles = up(s->m, c.mr), units = caps->units < 1 ? 1 : caps->units;
+    int64_t nr = c.nv * c.vw, panels = up(s->n, nr), tiles = up(s->m, c.mr),
+            units = caps->units < 1 ? 1 : caps->units;
     int64_t most = (int64_t)param[P_KB] * 1024 / (4 * nr * c.kc); /* panels of a group */
     int64_t least = up(panels, most < 1 ? 1 : most), even = up(least, units) * units;
     double best = 0;
@@ -113,7 +118,10 @@ static int64_t scratch_floats(const ivl_caps *c, const ivl_node *n)
     return cut_floats(&t) * 3 / 2;
 }
 
-static size_t scratch(const ivl_caps *c, const ivl_node *n) { return (size_t)scratch_floats(c, n) * sizeof(float); }
+static size_t scratch(const ivl_caps *c, const ivl_node *n)
+{
+    return (size_t)scratch_floats(c, n) * sizeof(float);
+}
 
 /* The accumulators, a row of B and one element of A fit the registers, and the scratch is enough. */
 static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
@@ -125,9 +133,11 @@ static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
 }
 
 static const ivl_tune_space space = {
-    .n = N_PARAM, .name = { "MR", "NV", "KC", "KB" },
+    .n = N_PARAM,
+    .name = { "MR", "NV", "KC", "KB" },
     .values = { { 4, 6, 8, 10, 12, 14 }, { 1, 2, 3 }, { 512, 1024, 1536 }, { 128, 192, 512, 1024 } },
-    .defaults = defaults, .valid = valid,
+    .defaults = defaults,
+    .valid = valid,
 };
 
 /* --- the implementation ------------------------------------------------------------------------------- */
@@ -135,7 +145,10 @@ static const ivl_tune_space space = {
 static bool stored(const ivl_tensor *t, ivl_dtype d) { return !t || t->dtype == d; }
 
 /* A row pitch that one number describes. */
-static bool is_matrix(const ivl_tensor *t, int64_t cols) { return !t || ivl_cols(t) == cols || ivl_contiguous(t); }
+static bool is_matrix(const ivl_tensor *t, int64_t cols)
+{
+    return !t || ivl_cols(t) == cols || ivl_contiguous(t);
+}
 
 static bool fits(const ivl_caps *c, const ivl_node *n)
 {
@@ -143,10 +156,11 @@ static bool fits(const ivl_caps *c, const ivl_node *n)
     shape s = shape_of(n);
     ivl_dtype t = s.a->dtype;
     if (t != IVL_F32 && t != IVL_BF16 && t != IVL_F16) return false;
-    if (!stored(s.b, t) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) || !stored(s.z, t)) return false;
+    if (!stored(s.b, t) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) || !stored(s.z, t))
+        return false;
     if (s.y->dtype != t && s.y->dtype != IVL_F32) return false;
-    return s.m > 0 && s.n > 0 && s.k > 0 && s.m < INT32_MAX / 64 && s.n < INT32_MAX / 64 && s.k < INT32_MAX / 64 &&
-           is_matrix(s.y, s.n) && is_matrix(s.z, s.n) && is_matrix(s.res, s.n);
+    return s.m > 0 && s.n > 0 && s.k > 0 && s.m < INT32_MAX / 64 && s.n < INT32_MAX / 64 &&
+           s.k < INT32_MAX / 64 && is_matrix(s.y, s.n) && is_matrix(s.z, s.n) && is_matrix(s.res, s.n);
 }
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
@@ -157,8 +171,8 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
     int keep[IVL_MAX_PARAM] = { c.mr, c.nv, param[P_KC], param[P_KB], c.gx, c.gy };
     return ivl_prep_kernel(d, p_p, 0, keep, "gemm_cpu", "gemm",
                            "%s%s -DMR=%d -DNV=%d -DVW=%d -DTA=%d -DTB=%d -DCOPY_A=%d -DEPILOGUE=%d",
-                           ivl_t_define(s.a->dtype), s.y->dtype != s.a->dtype ? " -DY_F32" : "", c.mr, c.nv, c.vw, s.ta,
-                           s.tb, c.copy_a, epilogue);
+                           ivl_t_define(s.a->dtype), s.y->dtype != s.a->dtype ? " -DY_F32" : "", c.mr, c.nv,
+                           c.vw, s.ta, s.tb, c.copy_a, epilogue);
 }
 
 /* A tensor as a matrix of `cols` columns: where the shape is another one, it is contiguous. */
@@ -194,9 +208,11 @@ static ivl_status run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_
     return ivl_enqueue(st, p->k[0], c.gx, c.gy, 1, 1, &a);
 }
 
-#define PACKED(name_, op_)                                                                                  \
-    { .name = name_, .op = op_, .rank = 10, .fits = fits, .scratch = scratch, .prepare = prepare, .run = run, \
-      .destroy = ivl_prep_destroy, .space = &space }
+#define PACKED(name_, op_)                                                                                   \
+    {                                                                                                        \
+        .name = name_, .op = op_, .rank = 10, .fits = fits, .scratch = scratch, .prepare = prepare,          \
+        .run = run, .destroy = ivl_prep_destroy, .space = &space                                             \
+    }
 const ivl_impl ivl_cl_impls[IVL_CL_IMPLS] = {
     PACKED("linear.opencl.packed", IVL_OP_linear),
     PACKED("linear_gelu.opencl.packed", IVL_OP_linear_gelu),

@@ -1,14 +1,14 @@
-/* gemm on CPUs: C[m,n] = op(A) op(B) with what follows a linear layer done on the way out. One work-item a group.
+/* gemm on CPUs: C[m,n] = op(A) op(B) with what follows a linear layer done on the way out. One work-item a
+ * group.
+ *              panel p: NR columns      A group owns some panels and some row tiles. It packs its panels
+ *             +----------+              of B once, in the order the tile kernel reads them, as float;
+ *    MR rows  |   tile   |              then for every row tile it runs over its panels. MR x NV vector
+ *             +----------+              accumulators stay in registers.
  *
- *              panel p: NR columns                  A group owns some panels and some row tiles. It packs its
- *             +----------+                          panels of B once, in the order the tile kernel reads them,
- *    MR rows  |   tile   |  MR x NV accumulators    as float; then for every row tile it runs over its panels.
- *             +----------+  stay in registers
- *
- * Every element of C is one chain of fused multiply-adds over k = 0 .. K-1, whatever the tiles, the blocks of KC
- * and the number of cores are: all choices give the same bits. Edges: the last row tile is moved up to end at row
- * m, and stores only what is its own; the last panel is filled up with zeros. (Goto & van de Geijn, 2008, is the
- * classic form; A needs no packing here where its rows lie along k.) */
+ * Every element of C is one chain of fused multiply-adds over k = 0 .. K-1, whatever the tiles, the blocks of
+ * KC and the number of cores are: all choices give the same bits. Edges: the last row tile is moved up to end
+ * at row m, and stores only what is its own; the last panel is filled up, and its own columns are stored.
+ * (Goto & van de Geijn, 2008, is the classic form; A needs no packing here where its rows lie along k.) */
 #include "dialect.h"
 #include "math.h"
 
@@ -37,7 +37,14 @@ typedef CAT(ushort, VW) VHU __attribute__((aligned(2)));
 #define VLOAD(i, p) (*(GLOBAL const VFU *)((p) + (i) * VW))
 #define VSTORE(v, i, p) (*(GLOBAL VFU *)((p) + (i) * VW) = (v))
 #define NR (NV * VW)
-#define VECTORIZE _Pragma("clang loop vectorize(enable)")
+/* Left alone, LLVM takes half of AVX-512's width. */
+#if VW == 16
+#define VECTORIZE _Pragma("clang loop vectorize_width(16)")
+#elif VW == 8
+#define VECTORIZE _Pragma("clang loop vectorize_width(8)")
+#else
+#define VECTORIZE _Pragma("clang loop vectorize_width(4)")
+#endif
 
 #ifdef Y_F32
 typedef float TY;
@@ -79,7 +86,8 @@ typedef T TY;
 #define A_AT(i) a[i]
 #define A_NEXT a += lda
 #else /* five pointers and one stride reach all rows with x86's addressing */
-#define A_AT(i) ((i) / 3 == 0 ? a : (i) / 3 == 1 ? r3 : (i) / 3 == 2 ? r6 : (i) / 3 == 3 ? r9 : r12)[(i) % 3 * lda]
+#define A_AT(i) \
+    ((i) / 3 == 0 ? a : (i) / 3 == 1 ? r3 : (i) / 3 == 2 ? r6 : (i) / 3 == 3 ? r9 : r12)[(i) % 3 * lda]
 #define A_NEXT a++, r3++, r6++, r9++, r12++
 #endif
 
@@ -108,15 +116,15 @@ DEVICE int tile_row(int q, int m) { return q * MR <= m - MR ? q * MR : m > MR ? 
 #ifdef T_BF16
 #define LOADT(p) CAT(as_float, VW)(CAT(convert_uint, VW)(*(GLOBAL const VHU *)(p)) << 16)
 #elif defined(T_F16)
-/* By integers, since PoCL's vload_half is scalar: the bits moved up are the value times 2^-112, denormal halves
- * included; infinity and NaN get the exponent of a float's. */
-#define HALF(n)                                                                                       \
-    DEVICE CAT(float, n) CAT(half_to_float, n)(CAT(ushort, n) h)                                         \
-    {                                                                                                    \
-        CAT(uint, n) u = CAT(convert_uint, n)(h), m = (u & 0x7fffu) << 13;                               \
-        CAT(uint, n) f = CAT(as_uint, n)(CAT(as_float, n)(m) * 0x1p112f);                                \
-        f |= CAT(as_uint, n)(m >= 0x0f800000u) & 0x7f800000u;                                            \
-        return CAT(as_float, n)(f | (u & 0x8000u) << 16);                                                \
+/* dialect.h's half_value in vectors */
+#define HALF(n)                                                                                              \
+    DEVICE CAT(float, n) CAT(half_to_float, n)(CAT(ushort, n) h)                                             \
+    {                                                                                                        \
+        CAT(uint, n) u = CAT(convert_uint, n)(h), m = u & 0x7fffu, f = (m << 13) + 0x38000000u;              \
+        CAT(uint, n) small = CAT(as_uint, n)(CAT(as_float, n)(m + 0x3f000000u) - 0.5f);                      \
+        f = select(f, small, CAT(as_int, n)(m < 0x400u));                                                    \
+        f |= CAT(as_uint, n)(m >= 0x7c00u) & 0x7f800000u;                                                    \
+        return CAT(as_float, n)(f | (u & 0x8000u) << 16);                                                    \
     }
 HALF(VW)
 #define LOADT(p) CAT(half_to_float, VW)(*(GLOBAL const VHU *)(p))
@@ -148,7 +156,10 @@ DEVICE void transpose(GLOBAL const T *b, IDX pitch, int rows, GLOBAL float *p)
 #pragma unroll
     for (int s = 0; s < STAGES; s++) {
 #pragma unroll
-        for (int i = 0; i < VW / 2; i++) y[2 * i] = LO(x[i], x[i + VW / 2]), y[2 * i + 1] = HI(x[i], x[i + VW / 2]);
+        for (int i = 0; i < VW / 2; i++) {
+            y[2 * i] = LO(x[i], x[i + VW / 2]);
+            y[2 * i + 1] = HI(x[i], x[i + VW / 2]);
+        }
 #pragma unroll
         for (int i = 0; i < VW; i++) x[i] = y[i];
     }
@@ -179,8 +190,8 @@ DEVICE void pack_b(GLOBAL const T *b, IDX pitch, int nn, int kn, GLOBAL float *p
 }
 #endif
 
-/* Row tiles of A as float, AT at a time so that whole cache lines are used: all[AT] panels of a_size each. Rows past
- * the last one repeat it; they are never stored. */
+/* Row tiles of A as float, AT at a time so that whole cache lines are used, a_size apart. Rows past the last
+ * one repeat it; they are never stored. */
 #if TA
 #define AT 4
 typedef float4 F4 __attribute__((aligned(4)));
@@ -239,8 +250,8 @@ DEVICE void copy_a(GLOBAL const T *a, IDX pitch, int m, int q, int q1, int kn, G
 
 /* --- on the way out ----------------------------------------------------------------------------------- */
 
-/* One row of a tile, nn columns: t with the row's places in the other tensors. h: the row as the linear layer alone
- * would have stored it. Called with nn = NR as a constant where the panel is full. */
+/* One row of a tile, nn columns: t with the row's places in the other tensors. h: the row as the linear layer
+ * alone would have stored it. Called with nn = NR as a constant where the panel is full. */
 #if EPILOGUE == 0
 DEVICE void out_row(GLOBAL const float *t, const float *bias, GLOBAL TY *y, int add, int nn)
 {
@@ -265,7 +276,11 @@ DEVICE void gelu_row(const float *h, GLOBAL TY *y, int nn)
 #elif EPILOGUE == 2
 DEVICE void residual_row(const float *h, GLOBAL const T *res, float s, const float *ls, GLOBAL TY *y, int nn)
 {
-    VECTORIZE for (int j = 0; j < nn; j++) { float r = residual_f(load1(res, j), s, ls[j], h[j]); store_y(y, j, r); }
+    VECTORIZE for (int j = 0; j < nn; j++)
+    {
+        float r = residual_f(load1(res, j), s, ls[j], h[j]);
+        store_y(y, j, r);
+    }
 }
 #endif
 #define FULL_OR(f, ...) do { if (nn == NR) f(__VA_ARGS__, NR); else f(__VA_ARGS__, nn); } while (0)
@@ -278,11 +293,12 @@ DEVICE void vector_row(GLOBAL const T *x, int present, float none, int nn, float
     for (int j = 0; j < NR; j++) v[j] = present && j < nn ? load1(x, j) : none;
 }
 
-/* per: rows that share one element of scale. has: bits of BIAS, LS, SCALE, Z. a_size, t_size, group_size: floats of
- * scratch for one tile's copy of A, for the tiles themselves, and for all of a group. */
+/* per: rows that share one element of scale. has: bits of BIAS, LS, SCALE, Z. a_size, t_size, group_size:
+ * floats of scratch for one tile's copy of A, for the tiles themselves, and for all of a group. */
 KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
-                       TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(TY, y), TENSOR_OUT(z), BUFFER(float, scratch), int m,
-                       int n, int k, int kc, int per, int has, int add, int a_size, int t_size, IDX group_size)
+                       TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(TY, y), TENSOR_OUT(z),
+                       BUFFER(float, scratch), int m, int n, int k, int kc, int per, int has, int add, int a_size,
+                       int t_size, IDX group_size)
 {
     BEGIN(a); BEGIN(b); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z); BEGIN(scratch);
     int panels = (n + NR - 1) / NR, tiles = (m + MR - 1) / MR;
