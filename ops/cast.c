@@ -24,7 +24,7 @@ static ivl_status infer(const ivl_node *n)
     const ivl_tensor *x = n->x[0];
     char a[96], b[96];
     if (n->n_in > 1) IVL_TRY(ivl_need(n, 1, "the tensor to write", -1));
-    else IVL_TRY(ivl_out(n, 0, ((const ivl_cast_attr *)n->attr)->dtype, x->rank, x->dim));
+    else IVL_TRY(ivl_out(n, 0, ivl_out_dtype(n, 0, ((const ivl_cast_attr *)n->attr)->dtype), x->rank, x->dim));
     const ivl_tensor *y = target(n);
     IVL_CHECK(y, IVL_EINVAL, "cast: there is no tensor to write");
     ivl_tensor_text(x, a, sizeof a), ivl_tensor_text(y, b, sizeof b);

@@ -14,12 +14,7 @@ ivl_chunks ivl_row_chunks(const ivl_caps *c, int64_t rows, bool sums)
 
 ivl_status ivl_out_column_sum(const ivl_node *n, int i, ivl_dtype t, int64_t cols)
 {
-    const ivl_tensor *y = n->y[i];
-    ivl_dtype want = ivl_stat_dtype(t);
-    IVL_TRY(ivl_out(n, i, want, 1, &cols));
-    IVL_CHECK(!y || y->dtype == want, IVL_EUNSUPPORTED, "%s: the gradient of a weight is %s, not %s",
-              ivl_op_get(n->op)->name, ivl_dtype_name(want), ivl_dtype_name(y->dtype));
-    return IVL_OK;
+    return ivl_out(n, i, ivl_stat_dtype(t), 1, &cols);
 }
 
 ivl_status ivl_column_sum(ivl_stream *s, const ivl_prep *p, ivl_kernel *k, ivl_buffer scratch, int64_t off,

@@ -63,14 +63,15 @@ ivl_val ivl_grad(const ivl_graph *cg, ivl_val v)
     return grad_view(g, v, root->grad);
 }
 
-/* Another value that still has to read the gradient buffer of root. */
+/* Another value whose gradient this buffer also is, and which is still to be read: by the node being walked, which must
+ * not add to what it reads, or by an earlier one. */
 static bool shared(const ivl_graph *g, const ivl_value *root)
 {
     const ivl_value *grad = g->value[root->grad];
-    if (grad->kind != IVL_TEMP && root->kind != IVL_EXTERN) return true; /* a seed */
+    if (grad->kind != IVL_TEMP || grad->def >= 0) return true; /* a seed */
     for (int i = 0; i < g->n_value; i++) {
         const ivl_value *v = g->value[i];
-        if (v != root && v->root == i && v->grad == root->grad && (v->want || v->def < g->walk)) return true;
+        if (v != root && v->root == i && v->grad == root->grad && (v->want || v->def <= g->walk)) return true;
     }
     return false;
 }
@@ -95,21 +96,33 @@ static ivl_status unshare(ivl_graph *g, ivl_value *root)
     return ivl_node_append(g, IVL_OP_cast, &old, 1, &(ivl_val){ root->grad }, 1, &a, sizeof a, 0, NULL);
 }
 
+/* v is one of equal column parts of its root; at counts them. */
+static bool is_part(const ivl_value *root, const ivl_value *p, int *parts_p, int *at_p)
+{
+    int64_t cols = ivl_cols(&p->t), all = ivl_cols(&root->t), parts = all / cols;
+    if (p->t.pitch != all || all % cols || p->t.off % cols || p->t.off >= all || parts > 64) return false;
+    *parts_p = (int)parts, *at_p = (int)(p->t.off / cols);
+    return ivl_rows(&p->t) == ivl_rows(&root->t);
+}
+
 /* Where the gradient of v is written, and whether it is added there. */
 static ivl_status target(ivl_graph *g, ivl_val v, ivl_val *out_p, bool *add_p)
 {
     ivl_value *p = g->value[ivl_value_of(g, v)->origin], *root = g->value[p->root];
-    if (root->kind == IVL_EXTERN) { /* a view of a parameter covers it whole */
-        *add_p = root->written != IVL_NOTHING || g->accumulate;
-        root->written = IVL_ALL;
-        *out_p = grad_view(g, v, root->grad);
-        return IVL_OK;
-    }
-    if (root->grad < 0) IVL_TRY(new_grad(g, root));
-    else if (root->written != IVL_NOTHING && shared(g, root)) IVL_TRY(unshare(g, root));
     bool whole = ivl_numel(&p->t) == ivl_numel(&root->t);
-    int parts = whole ? 1 : (int)(ivl_cols(&root->t) / ivl_cols(&p->t));
-    int at = whole ? 0 : (int)(p->t.off / ivl_cols(&p->t));
+    int parts = 1, at = 0;
+    if (root->kind == IVL_EXTERN) {
+        if (g->accumulate) root->written = IVL_ALL;
+    } else if (root->grad < 0) {
+        IVL_TRY(new_grad(g, root));
+    } else if (root->written != IVL_NOTHING && shared(g, root)) {
+        IVL_TRY(unshare(g, root));
+    }
+    if (!whole && !is_part(root, p, &parts, &at)) { /* a slice of another shape: added to zeros */
+        if (root->written == IVL_NOTHING) IVL_TRY(zero(g, (ivl_val){ root->grad }));
+        IVL_TRY(complete(g, root));
+        root->written = IVL_ALL;
+    }
     if (root->written == IVL_PARTS && (whole || parts != root->parts)) IVL_TRY(complete(g, root));
     if (root->written == IVL_NOTHING && !whole) root->written = IVL_PARTS, root->parts = parts, root->mask = 0;
     *add_p = root->written == IVL_ALL || (root->written == IVL_PARTS && (root->mask >> at & 1));
@@ -253,6 +266,19 @@ static ivl_status walk_node(ivl_graph *g, int i, int n_forward, bool recompute)
     return ivl_graph_status(g);
 }
 
+/* What is read after the walk is whole: parts nothing reached are 0, and so is the gradient of a parameter that
+ * nothing reached. */
+static ivl_status finish(ivl_graph *g, ivl_value *v)
+{
+    bool external = v->kind == IVL_EXTERN;
+    if (v->grad < 0 || (!external && !v->want)) return IVL_OK;
+    if (external && v->written == IVL_NOTHING && !g->accumulate) {
+        v->written = IVL_ALL;
+        return zero(g, (ivl_val){ v->grad });
+    }
+    return complete(g, v);
+}
+
 ivl_status ivl_graph_backward(ivl_graph *g, const ivl_backward *b)
 {
     IVL_TRY(ivl_graph_status(g));
@@ -262,9 +288,7 @@ ivl_status ivl_graph_backward(ivl_graph *g, const ivl_backward *b)
     ivl_status s = seed(g, b);
     for (int i = n_forward - 1; i >= 0 && s == IVL_OK; i--)
         s = walk_node(g, i, n_forward, b->recompute == IVL_RECOMPUTE_BLOCKS);
-    /* wanted gradients made of slices are read after the walk */
-    for (int i = 0; i < g->n_value && s == IVL_OK; i++)
-        if (g->value[i]->want && g->value[i]->grad >= 0) s = complete(g, g->value[i]);
+    for (int i = 0, n = g->n_value; i < n && s == IVL_OK; i++) s = finish(g, g->value[i]);
     if (s != IVL_OK) ivl_graph_failed(g, s);
     return s;
 }

@@ -19,7 +19,7 @@ static ivl_status infer(const ivl_node *n)
     char ca[96], cb[96];
     IVL_CHECK(k == kb && a->dtype == b->dtype && ivl_is_float(a->dtype), IVL_ESHAPE, "matmul: %s%s and %s%s do not fit",
               ivl_tensor_text(a, ca, sizeof ca), t->ta ? "^T" : "", ivl_tensor_text(b, cb, sizeof cb), t->tb ? "^T" : "");
-    return ivl_out(n, 0, a->dtype, 2, (int64_t[]){ m, cols });
+    return ivl_out(n, 0, ivl_out_dtype(n, 0, a->dtype), 2, (int64_t[]){ m, cols });
 }
 
 static ivl_status grad(ivl_graph *g, const ivl_node *n)

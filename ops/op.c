@@ -8,6 +8,12 @@ static const char *op_name(const ivl_node *n) { return ivl_op_get(n->op)->name; 
 ivl_dtype ivl_stat_dtype(ivl_dtype t) { return t == IVL_F64 ? IVL_F64 : IVL_F32; }
 bool ivl_is_float(ivl_dtype t) { return t == IVL_F32 || t == IVL_BF16 || t == IVL_F16 || t == IVL_F64; }
 
+ivl_dtype ivl_out_dtype(const ivl_node *n, int i, ivl_dtype t)
+{
+    bool filled = n->y[i] && n->y[i]->pitch && ivl_is_float(n->y[i]->dtype);
+    return filled ? n->y[i]->dtype : t;
+}
+
 ivl_status ivl_out(const ivl_node *n, int i, ivl_dtype dtype, int rank, const int64_t *dim)
 {
     ivl_tensor *y = n->y[i];
@@ -15,8 +21,9 @@ ivl_status ivl_out(const ivl_node *n, int i, ivl_dtype dtype, int rank, const in
     ivl_tensor t = ivl_tensor_make(dtype, rank, dim);
     if (y->pitch) {
         char a[96], b[96];
-        IVL_CHECK(ivl_numel(y) == ivl_numel(&t), IVL_ESHAPE, "%s: output %d is %s where %s is computed", op_name(n), i,
-                  ivl_tensor_text(y, a, sizeof a), ivl_tensor_text(&t, b, sizeof b));
+        IVL_CHECK(ivl_numel(y) == ivl_numel(&t) && y->dtype == dtype, IVL_ESHAPE,
+                  "%s: output %d is %s where %s is computed", op_name(n), i, ivl_tensor_text(y, a, sizeof a),
+                  ivl_tensor_text(&t, b, sizeof b));
         return IVL_OK;
     }
     t.name = y->name;

@@ -5,7 +5,7 @@
 #include <ivl/ops.h>
 
 /* --- infer --- */
-/* Output i: fills its shape, or, where it came filled (gradients), checks the number of elements.
+/* Output i: fills its shape, or, where it came filled (gradients), checks type and number of elements.
  * Does nothing for an output that is not wanted. */
 ivl_status ivl_out(const ivl_node *n, int i, ivl_dtype dtype, int rank, const int64_t *dim);
 ivl_status ivl_out_like(const ivl_node *n, int i, const ivl_tensor *t);
@@ -15,6 +15,8 @@ ivl_status ivl_need(const ivl_node *n, int i, const char *what, int rank);
 ivl_status ivl_need_like(const ivl_node *n, int i, const char *what, const ivl_tensor *t);
 /* dtype of statistics and of external gradients: f64 for f64, else f32. */
 ivl_dtype ivl_stat_dtype(ivl_dtype t);
+/* For ops that write any float type: that of output i where it came filled, else t. */
+ivl_dtype ivl_out_dtype(const ivl_node *n, int i, ivl_dtype t);
 bool      ivl_is_float(ivl_dtype t);
 static inline bool ivl_adds(const ivl_node *n, int i) { return n->add_mask >> i & 1; }
 
