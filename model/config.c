@@ -78,7 +78,8 @@ ivl_text_config ivl_text_config_default(void)
 {
     return (ivl_text_config){
         .vocab = 32000, .width = 4096, .mlp = 11008, .layers = 32, .heads = 32, .kv_heads = 32,
-        .max_positions = 2048, .eps = 1e-6, .rope_theta = 10000, .bos = 1, .eos = 2, .pad = 0, .cross_every = 2
+        .max_positions = 2048, .eps = 1e-6, .rope_theta = 10000, .bos = 1, .eos = 2, .pad = 0,
+        .cross_every = 2
     };
 }
 
@@ -312,7 +313,7 @@ static json_t *to_json(const ivl_model_config *c, ivl_dtype dtype)
 static char *dump(const json_t *root, const ivl_model_config *c)
 {
     for (size_t digits = 6;; digits += 3) {
-        char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(digits < 17 ? digits : 17));
+        char *text = ivl_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(digits < 17 ? digits : 17));
         ivl_model_config back = { 0 };
         if (!text || digits >= 17) return text;
         if (ivl_config_parse(text, strlen(text), "config.json", &back) == IVL_OK &&

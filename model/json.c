@@ -28,6 +28,16 @@ ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p)
     return s;
 }
 
+/* Into a buffer of the right size nothing is allocated on the way, so nothing is lost. */
+char *ivl_json_dump(const json_t *root, size_t flags)
+{
+    size_t n = json_dumpb(root, NULL, 0, flags);
+    char *text = n ? malloc(n + 1) : NULL;
+    if (text && json_dumpb(root, text, n, flags) != n) free(text), text = NULL;
+    if (text) text[n] = 0;
+    return text;
+}
+
 static const char *type_name(const json_t *v)
 {
     static const char *const name[] = { "an object",     "an array", "a string", "an integer",

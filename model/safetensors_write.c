@@ -61,7 +61,8 @@ static ivl_status make_header(const shard *s, const ivl_st_pair *meta, int n_met
     for (int i = 0; i < n_meta && st == IVL_OK; i++)
         if (json_object_set_new(m, meta[i].key, json_string(meta[i].value)))
             st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "metadata '%.100s' is no valid UTF-8", meta[i].key);
-    if (m) json_object_set_new(root, "__metadata__", m);
+    if (n_meta && json_object_set_new(root, "__metadata__", m) && st == IVL_OK)
+        st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (int i = 0; i < s->n && st == IVL_OK; i++) {
         const ivl_st_item *t = s->item[i];
         if (json_object_get(root, t->name))
@@ -70,7 +71,7 @@ static ivl_status make_header(const shard *s, const ivl_st_pair *meta, int n_met
             st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "'%.100s' is no name for a tensor", t->name);
         at += bytes(t);
     }
-    char *text = st == IVL_OK ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = st == IVL_OK ? ivl_json_dump(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (st != IVL_OK) return st;
     IVL_CHECK(text, IVL_ENOMEM, "out of memory");
@@ -193,7 +194,7 @@ static json_t *index_of(const shard *s, int n)
 static ivl_status write_index(const char *path, const shard *s, int n, ivl_out_file *out)
 {
     json_t *root = index_of(s, n);
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = root ? ivl_json_dump(root, JSON_INDENT(2)) : NULL;
     json_decref(root);
     IVL_CHECK(text, IVL_ENOMEM, "out of memory");
     ivl_status st = ivl_out_open(path, out);
