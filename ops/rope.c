@@ -56,8 +56,9 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
     }
     for (int64_t i = 0; i < len * half; i++) {
         float inv = ivl_rope_frequency(a->theta, (int)(i % half), (int)(2 * half)), angle = (float)(i / half) * inv;
-        table[2 * i] = n->x[1] ? inv : (float)cos((double)angle);
-        table[2 * i + 1] = n->x[1] ? 0 : (float)sin((double)angle);
+        float *row = table + i / half * 2 * half;
+        row[i % half] = n->x[1] ? inv : (float)cos((double)angle);
+        row[half + i % half] = n->x[1] ? 0 : (float)sin((double)angle);
     }
     ivl_status s = ivl_prep_table(d, p_p, table, (size_t)(2 * len * half) * sizeof *table);
     free(table);

@@ -339,6 +339,8 @@ ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool
     return ivl_trace_nan(plan, s, found_p, text, n);
 }
 
+ivl_plan *ivl_step_whole(const ivl_step_plan *p) { return p->one ? p->update.plan : NULL; }
+
 void ivl_step_print(const ivl_step_plan *p, FILE *f, bool nodes)
 {
     static const char *const name[] = { "features", "loss", "backward", "update" };

@@ -49,6 +49,8 @@ enum { IVL_STEP_RESULT = 16 }; /* [0] loss, [1] squared gradient norm, [2] logit
 ivl_status ivl_step_run(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t result_off);
 /* After a run: the first node whose output is not finite, from running a micro-batch's record again (train/trace.h). */
 ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool *found_p, char *text, size_t n);
+/* The plan of a whole step, for profiles; NULL with micro-batches. */
+ivl_plan  *ivl_step_whole(const ivl_step_plan *p);
 /* All plans, first the parts' names. */
 void ivl_step_print(const ivl_step_plan *p, FILE *f, bool nodes);
 ivl_plan_size ivl_step_sizes(const ivl_step_plan *p); /* sums; work and io: the largest */

@@ -1,4 +1,4 @@
-/* rope: one group per row x[H*D]; table: (cos, sin) of every (position, pair), or (frequency, -) of every pair. */
+/* rope: one group per row x[H*D]; table[positions, 2, pairs]: cos, then sin, of every pair; or the frequencies alone. */
 #include "dialect.h"
 
 KERNEL WG(WG_SIZE) void rope_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, pos), TENSOR_OUT(y), BUFFER(const float, table), int len,
@@ -13,15 +13,15 @@ KERNEL WG(WG_SIZE) void rope_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, pos), TENSOR_OU
 #else
     table += 2 * (r % len) * (IDX)pairs;
 #endif
-    for (int i = LID; i < pairs; i += WG_SIZE) {
+    for (int h = 0; h < heads; h++)
+        for (int i = LID; i < pairs; i += WG_SIZE) {
 #ifdef HAS_POS
-        float angle = at * table[2 * i], c = COS(angle), s = sign * SIN(angle);
+            float angle = at * table[i], c = COS(angle), s = sign * SIN(angle);
 #else
-        float c = table[2 * i], s = sign * table[2 * i + 1];
+            float c = table[i], s = sign * table[pairs + i];
 #endif
-        for (int h = 0; h < heads; h++) {
 #ifdef ADJACENT
-            int a = 2 * h * pairs + 2 * i, b = a + 1;
+            int a = 2 * (h * pairs + i), b = a + 1;
 #else
             int a = 2 * h * pairs + i, b = a + pairs;
 #endif
@@ -29,5 +29,4 @@ KERNEL WG(WG_SIZE) void rope_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, pos), TENSOR_OU
             put1(y, a, u * c - v * s, add);
             put1(y, b, v * c + u * s, add);
         }
-    }
 }
