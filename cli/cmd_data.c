@@ -3,18 +3,22 @@
 #include <string.h>
 
 #include "cli/model_args.h"
-#include "data/emoji.h"
+#include "data/emoji/emoji.h"
 #include "data/record.h"
 
-/* --- emoji --------------------------------------------------------------------------------------------------------------- */
+/* --- emoji --------------------------------------------------------------------------------------------- */
 
 static const struct argp_option emoji_rows[] = {
     { "out", 'o', "DIR", 0, "Where the shards go", 0 },
-    { "languages", 'l', "LIST", 0, "Trained languages, comma separated (every one with 3,000 names)", 0 },
-    { "held-out", 'H', "LIST", 0, "Languages that are never trained (nl,bg,mr,ur,yue)", 0 },
-    { "font", 'f', "FILE", 0, "Colour emoji font (" IVL_EMOJI_FONT ")", 0 },
-    { "cldr", 'c', "DIR", 0, "CLDR's common folder (" IVL_EMOJI_CLDR ")", 0 },
-    { "seed", 's', "N", 0, "Which concepts and names are held out (1)", 0 },
+    { "languages", 'l', "LIST", 0,
+      "Trained languages, comma separated; all: each that names nearly every picture "
+      "(default: " IVL_EMOJI_LANGUAGES ")",
+      0 },
+    { "held-out", 'H', "LIST", 0,
+      "Languages that are never trained, comma separated (default: " IVL_EMOJI_HELD_OUT ")", 0 },
+    { "font", 'f', "FILE", 0, "Colour bitmap font (default: " IVL_EMOJI_FONT ")", 0 },
+    { "cldr", 'c', "DIR", 0, "CLDR's folder common (default: " IVL_EMOJI_CLDR ")", 0 },
+    { "seed", 's', "N", 0, "Decides which concepts and names are held out (default: 1)", 0 },
     { 0 },
 };
 
@@ -37,27 +41,41 @@ static error_t emoji_parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static void progress(void *ctx, int64_t done, int64_t total) { cli_eval_progress(ctx, "emoji", done, total); }
+static void print_part(const char *files, const ivl_emoji_part *p, const char *what)
+{
+    char size[16];
+    printf("  %-20s %5lld pictures, %6lld captions, %8s: %s\n", files, (long long)p->records,
+           (long long)p->captions, cli_bytes((double)p->bytes, size), what);
+}
 
 static int emoji(int argc, char **argv)
 {
     static const struct argp argp = {
         emoji_rows, emoji_parse, NULL,
-        "Builds WebDataset shards from Debian's Noto Color Emoji font and CLDR names: training pictures, and three held-out "
-        "sets (withheld names, unseen concepts, unseen languages).",
+        "Makes training data of Debian's Noto Color Emoji font and of the names in Unicode's CLDR: "
+        "WebDataset shards, three held-out sets, a corpus for `ivl tokenizer train`, and splits.json, which "
+        "tells what is where.\v"
+        "Held out are one concept in ten (with all its skin tones, genders and directions), for a third of "
+        "the training pictures a third of their names, and some languages. The same options give the same "
+        "bytes.",
         NULL, NULL, NULL,
     };
-    cli_progress p = { 0 };
-    ivl_emoji_options o = { .seed = 1, .progress = progress, .ctx = &p };
-    ivl_emoji_counts c;
+    ivl_emoji_options o = { .seed = 1 };
+    ivl_emoji_report r;
     cli_parse(&argp, argc, argv, &o);
-    if (ivl_emoji_build(&o, &c) != IVL_OK) return cli_failed();
-    printf("%s: %d pictures of %d concepts (%d held out), %d for training with %d names in %d languages, %d names withheld\n",
-           o.out, c.pictures, c.concepts, c.held_concepts, c.train, c.names, c.languages, c.withheld);
+    if (ivl_emoji_build(&o, &r) != IVL_OK) return cli_failed();
+    char train[32];
+    snprintf(train, sizeof train, "train-{000..%03d}.tar", r.shards - 1);
+    printf("%s: %d pictures of %d concepts, %d of them held out; %d languages and %d held out\n", o.out,
+           r.pictures, r.concepts, r.held_out_concepts, r.languages, r.held_out_languages);
+    print_part(train, &r.part[0], "to train on");
+    print_part("val_captions.tar", &r.part[1], "seen pictures, names never shown with them");
+    print_part("val_concepts.tar", &r.part[2], "pictures of unseen concepts");
+    print_part("val_languages.tar", &r.part[3], "seen pictures, unseen languages");
     return cli_done();
 }
 
-/* --- check --------------------------------------------------------------------------------------------------------------- */
+/* --- check --------------------------------------------------------------------------------------------- */
 
 static error_t check_parse(int key, char *arg, struct argp_state *state)
 {
@@ -87,9 +105,9 @@ static int check(int argc, char **argv)
     static const struct argp argp = {
         NULL, check_parse, "DATA",
         "Reads and decodes every record, and names the bad ones by file and key.\v"
-        "DATA is one of, or several joined by '::': shards (SHARD.tar, {000..012}.tar) in img2dataset's layout; a folder of "
-        "pictures with NAME.txt beside them or captions.txt, captions.tsv, metadata.csv; a CSV or TSV with the columns path "
-        "and caption; a picture. Exit status 1 if a record is bad.",
+        "DATA is one of, or several joined by '::': shards (SHARD.tar, {000..012}.tar) in img2dataset's "
+        "layout; a folder of pictures with NAME.txt beside them or captions.txt, captions.tsv, metadata.csv; "
+        "a CSV or TSV with the columns path and caption; a picture. Exit status 1 if a record is bad.",
         NULL, NULL, NULL,
     };
     const char *spec = NULL;

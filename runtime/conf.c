@@ -11,7 +11,7 @@ enum { VALUE_MAX = 4096, SHOWN = 60 }; /* bytes of a value; of which a message s
 
 static void *field(const ivl_conf_row *row, void *base) { return (char *)base + row->off; }
 
-/* --- keys ------------------------------------------------------------------------------------------------ */
+/* --- keys ---------------------------------------------------------------------------------------------- */
 
 /* Single-character edits from a to b; b of at most 63 characters counts. */
 static int distance(const char *a, const char *b)
@@ -57,18 +57,19 @@ ivl_status ivl_conf_find(const ivl_conf_row *rows, int n, const char *key, const
     }
     for (int i = 0; i < n; i++)
         IVL_CHECK(strncmp(rows[i].key, key, len) || rows[i].key[len] != '.', IVL_EINVAL,
-                  "%s: '%.*s' holds further keys, like %s; it takes no value itself", where, SHOWN, key, rows[i].key);
+                  "%s: '%.*s' holds further keys, like %s; it takes no value itself", where, SHOWN, key,
+                  rows[i].key);
     const char *near = nearest(rows, n, key);
     IVL_CHECK(!near, IVL_EINVAL, "%s: unknown key '%.*s': did you mean '%s'?", where, SHOWN, key, near);
     return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: unknown key '%.*s'", where, SHOWN, key);
 }
 
-/* --- values ---------------------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------------------- */
 
 static bool valid_utf8(const char *text)
 {
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        int more = *s < 0x80 ? 0 : *s >= 0xc2 && *s < 0xe0 ? 1 : *s >= 0xe0 && *s < 0xf0 ? 2 : *s >= 0xf0 && *s < 0xf5 ? 3 : -1;
+        int more = *s < 0x80 ? 0 : *s < 0xc2 ? -1 : *s < 0xe0 ? 1 : *s < 0xf0 ? 2 : *s < 0xf5 ? 3 : -1;
         unsigned first = s[0], second = more > 0 ? s[1] : 0;
         if (more < 0 || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
             (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
@@ -105,33 +106,36 @@ static bool parse_int(const char *text, int64_t *x_p)
 
 static ivl_status in_range(const ivl_conf_row *row, double x, const char *text, const char *where)
 {
-    IVL_CHECK(row->lo == row->hi || (x >= row->lo && x <= row->hi), IVL_EINVAL, "%s: %s: %s is out of range, %g to %g",
-              where, row->key, text, row->lo, row->hi);
+    IVL_CHECK(row->lo == row->hi || (x >= row->lo && x <= row->hi), IVL_EINVAL,
+              "%s: %s: %s is out of range, %g to %g", where, row->key, text, row->lo, row->hi);
     return IVL_OK;
 }
 
-static ivl_status set_number(const ivl_conf_row *row, void *base, const char *text, bool quoted, const char *where)
+static ivl_status set_number(const ivl_conf_row *row, void *base, const char *text, bool quoted,
+                             const char *where)
 {
     int64_t i = 0;
     double x = 0;
     if (row->type == IVL_CONF_INT) {
-        IVL_CHECK(!quoted && parse_int(text, &i), IVL_EINVAL, "%s: %s: %s%.*s%s is no integer", where, row->key,
-                  quoted ? "\"" : "'", SHOWN, text, quoted ? "\"" : "'");
+        IVL_CHECK(!quoted && parse_int(text, &i), IVL_EINVAL, "%s: %s: %s%.*s%s is no integer", where,
+                  row->key, quoted ? "\"" : "'", SHOWN, text, quoted ? "\"" : "'");
         IVL_TRY(in_range(row, (double)i, text, where));
         *(int64_t *)field(row, base) = i;
         return IVL_OK;
     }
-    IVL_CHECK(!quoted && parse_double(text, &x), IVL_EINVAL, "%s: %s: %s%.*s%s is no finite number", where, row->key,
-              quoted ? "\"" : "'", SHOWN, text, quoted ? "\"" : "'");
+    IVL_CHECK(!quoted && parse_double(text, &x), IVL_EINVAL, "%s: %s: %s%.*s%s is no finite number", where,
+              row->key, quoted ? "\"" : "'", SHOWN, text, quoted ? "\"" : "'");
     IVL_TRY(in_range(row, x, text, where));
     *(double *)field(row, base) = x;
     return IVL_OK;
 }
 
-static ivl_status set_bool(const ivl_conf_row *row, void *base, const char *text, bool quoted, const char *where)
+static ivl_status set_bool(const ivl_conf_row *row, void *base, const char *text, bool quoted,
+                           const char *where)
 {
     bool yes = !strcmp(text, "true"), no = !strcmp(text, "false");
-    IVL_CHECK(!quoted && (yes || no), IVL_EINVAL, "%s: %s: '%.*s' is neither true nor false", where, row->key, SHOWN, text);
+    IVL_CHECK(!quoted && (yes || no), IVL_EINVAL, "%s: %s: '%.*s' is neither true nor false", where, row->key,
+              SHOWN, text);
     *(bool *)field(row, base) = yes;
     return IVL_OK;
 }
@@ -144,8 +148,8 @@ static ivl_status check_choice(const ivl_conf_row *row, const char *text, const 
         if (word == len && !memcmp(c, text, len)) return IVL_OK;
         c += word + (c[word] == ' ');
     }
-    return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: %s: '%.*s' is none of: %s", where, row->key, SHOWN, text,
-                    row->choices ? row->choices : "");
+    return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s: %s: '%.*s' is none of: %s", where, row->key, SHOWN,
+                    text, row->choices ? row->choices : "");
 }
 
 static ivl_status set_string(const ivl_conf_row *row, void *base, const char *text, const char *where)
@@ -184,11 +188,13 @@ static ivl_status set_list(const ivl_conf_row *row, void *base, const ivl_conf_v
 ivl_status ivl_conf_assign(const ivl_conf_row *row, void *base, const ivl_conf_value *v, const char *where)
 {
     IVL_CHECK(v->is_list == (row->type == IVL_CONF_LIST), IVL_EINVAL,
-              v->is_list ? "%s: %s: takes one value, not a list" : "%s: %s: takes a list, like [a, b]", where, row->key);
+              v->is_list ? "%s: %s: takes one value, not a list" : "%s: %s: takes a list, like [a, b]", where,
+              row->key);
     for (int i = 0; i < v->n; i++) {
-        IVL_CHECK(strlen(v->item[i]) <= VALUE_MAX, IVL_EINVAL, "%s: %s: a value of %zu bytes, %d at most", where, row->key,
-                  strlen(v->item[i]), VALUE_MAX);
-        IVL_CHECK(valid_utf8(v->item[i]), IVL_EINVAL, "%s: %s: the value is not valid UTF-8", where, row->key);
+        IVL_CHECK(strlen(v->item[i]) <= VALUE_MAX, IVL_EINVAL, "%s: %s: a value of %zu bytes, %d at most",
+                  where, row->key, strlen(v->item[i]), VALUE_MAX);
+        IVL_CHECK(valid_utf8(v->item[i]), IVL_EINVAL, "%s: %s: the value is not valid UTF-8", where,
+                  row->key);
     }
     switch (row->type) {
     case IVL_CONF_INT:
@@ -224,7 +230,8 @@ static ivl_status split(const char *text, char **copy_p, char ***item_p, int *n_
 static ivl_status assign_text(const ivl_conf_row *row, void *base, const char *text, const char *where)
 {
     if (row->type != IVL_CONF_LIST)
-        return ivl_conf_assign(row, base, &(ivl_conf_value){ .item = (char *[]){ (char *)(uintptr_t)text }, .n = 1 }, where);
+        return ivl_conf_assign(
+            row, base, &(ivl_conf_value){ .item = (char *[]){ (char *)(uintptr_t)text }, .n = 1 }, where);
     char *copy = NULL;
     ivl_conf_value v = { .is_list = true };
     IVL_TRY(split(text, &copy, &v.item, &v.n));
@@ -233,7 +240,7 @@ static ivl_status assign_text(const ivl_conf_row *row, void *base, const char *t
     return s;
 }
 
-/* --- sources --------------------------------------------------------------------------------------------- */
+/* --- sources ------------------------------------------------------------------------------------------- */
 
 static void clear(const ivl_conf_row *row, void *base)
 {
@@ -256,16 +263,19 @@ ivl_status ivl_conf_defaults(const ivl_conf_row *rows, int n, void *base)
 void ivl_conf_free(const ivl_conf_row *rows, int n, void *base)
 {
     for (int i = 0; i < n; i++) {
-        if (rows[i].type == IVL_CONF_STRING || rows[i].type == IVL_CONF_ENUM) free(*(char **)field(&rows[i], base));
+        if (rows[i].type == IVL_CONF_STRING || rows[i].type == IVL_CONF_ENUM)
+            free(*(char **)field(&rows[i], base));
         if (rows[i].type == IVL_CONF_LIST) free_list(field(&rows[i], base));
         clear(&rows[i], base);
     }
 }
 
-ivl_status ivl_conf_set(const ivl_conf_row *rows, int n, void *base, const char *assignment, const char *origin)
+ivl_status ivl_conf_set(const ivl_conf_row *rows, int n, void *base, const char *assignment,
+                        const char *origin)
 {
     const char *equals = strchr(assignment, '=');
-    IVL_CHECK(equals && equals > assignment, IVL_EINVAL, "%s '%.*s': the form is key=value", origin, SHOWN, assignment);
+    IVL_CHECK(equals && equals > assignment, IVL_EINVAL, "%s '%.*s': the form is key=value", origin, SHOWN,
+              assignment);
     char *key = strndup(assignment, (size_t)(equals - assignment));
     IVL_CHECK(key, IVL_ENOMEM, "out of memory");
     int row = 0;

@@ -1,8 +1,9 @@
-/* One configuration schema: a table of rows (key, type, default, help, range) describes a struct, and serves YAML
- * files, `--set key=value`, the environment, the printed record of a run, and the help text.
+/* One configuration schema: a table of rows (key, type, default, help, range) describes a struct, and serves
+ * YAML files, `--set key=value`, the environment, the printed record of a run, and the help text.
  *
- * Keys are dotted words; nested YAML maps are flattened ("optim: {lr: 1}" is "optim.lr"). Whoever sets a key last
- * wins, but one file may set a key only once. Every message says where ("conf/a.yaml:3", "--set", "IVL_STEPS"). */
+ * Keys are dotted words; nested YAML maps are flattened ("optim: {lr: 1}" is "optim.lr"). Whoever sets a key
+ * last wins, but one file may set a key only once. Every message says where ("conf/a.yaml:3", "--set",
+ * "IVL_STEPS"). */
 #ifndef IVL_RUNTIME_CONF_H
 #define IVL_RUNTIME_CONF_H
 
@@ -41,7 +42,8 @@ ivl_status ivl_conf_yaml(const ivl_conf_row *rows, int n, void *base, const char
 ivl_status ivl_conf_yaml_text(const ivl_conf_row *rows, int n, void *base, const char *text, size_t bytes,
                               const char *name);
 /* "key=value"; a list is separated by commas. origin: "--set" */
-ivl_status ivl_conf_set(const ivl_conf_row *rows, int n, void *base, const char *assignment, const char *origin);
+ivl_status ivl_conf_set(const ivl_conf_row *rows, int n, void *base, const char *assignment,
+                        const char *origin);
 /* The variable of "optim.lr" is PREFIX_OPTIM_LR; empty variables count as unset. */
 ivl_status ivl_conf_env(const ivl_conf_row *rows, int n, void *base, const char *prefix);
 

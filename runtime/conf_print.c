@@ -121,7 +121,8 @@ ivl_status ivl_conf_text(const ivl_conf_row *rows, int n, const void *base, char
 static void kind_text(const ivl_conf_row *row, char *text, size_t n)
 {
     static const char *const kind[] = { "integer", "number", "true or false", "text", "one of:", "list" };
-    if (row->choices) snprintf(text, n, "%s %s", row->type == IVL_CONF_LIST ? "list of:" : "one of:", row->choices);
+    if (row->choices)
+        snprintf(text, n, "%s %s", row->type == IVL_CONF_LIST ? "list of:" : "one of:", row->choices);
     else if (row->lo != row->hi) snprintf(text, n, "%s, %g to %g", kind[row->type], row->lo, row->hi);
     else snprintf(text, n, "%s", kind[row->type]);
 }
@@ -131,7 +132,8 @@ ivl_status ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f)
     for (int i = 0; i < n; i++) {
         char kind[512];
         kind_text(&rows[i], kind, sizeof kind);
-        fprintf(f, "  %s: %s\n      %s; default: %s\n", rows[i].key, rows[i].help, kind, *rows[i].def ? rows[i].def : "empty");
+        fprintf(f, "  %s: %s\n      %s; default: %s\n", rows[i].key, rows[i].help, kind,
+                *rows[i].def ? rows[i].def : "empty");
     }
     IVL_CHECK(!ferror(f), IVL_EIO, "the help could not be written");
     return IVL_OK;

@@ -1,6 +1,6 @@
-/* YAML into a configuration: libyaml's events, nested maps flattened to dotted keys. Of YAML's tricks none is taken:
- * no anchors and aliases (so no alias bombs), no tags, one document. Sizes and depth are bounded before anything is
- * kept. */
+/* YAML into a configuration: libyaml's events, nested maps flattened to dotted keys. Of YAML's tricks none is
+ * taken: no anchors and aliases (so no alias bombs), no tags, one document. Sizes and depth are bounded
+ * before anything is kept. */
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -22,13 +22,17 @@ typedef struct reader {
     char                where[256];
 } reader;
 
-static void set_where(reader *r, size_t line0) { snprintf(r->where, sizeof r->where, "%.200s:%zu", r->name, line0 + 1); }
+static void set_where(reader *r, size_t line0)
+{
+    snprintf(r->where, sizeof r->where, "%.200s:%zu", r->name, line0 + 1);
+}
 
 /* What libyaml found wrong. Of bad bytes it tells the offset only. */
 static ivl_status syntax(reader *r)
 {
     yaml_parser_t *p = &r->parser;
-    if (p->error == YAML_MEMORY_ERROR) return ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", r->name);
+    if (p->error == YAML_MEMORY_ERROR)
+        return ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", r->name);
     size_t line = p->problem_mark.line;
     if (p->error == YAML_READER_ERROR) {
         line = 0;
@@ -36,7 +40,8 @@ static ivl_status syntax(reader *r)
     }
     set_where(r, line);
     return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not valid YAML: %s%s%s", r->where,
-                    p->problem ? p->problem : "unreadable", p->context ? " " : "", p->context ? p->context : "");
+                    p->problem ? p->problem : "unreadable", p->context ? " " : "",
+                    p->context ? p->context : "");
 }
 
 /* The next event, with the position for messages; refuses what a configuration never needs. */
@@ -48,8 +53,12 @@ static ivl_status next(reader *r, yaml_event_t *e)
     switch (e->type) {
     case YAML_ALIAS_EVENT: anchor = e->data.alias.anchor; break;
     case YAML_SCALAR_EVENT: anchor = e->data.scalar.anchor, tag = e->data.scalar.tag; break;
-    case YAML_SEQUENCE_START_EVENT: anchor = e->data.sequence_start.anchor, tag = e->data.sequence_start.tag; break;
-    case YAML_MAPPING_START_EVENT: anchor = e->data.mapping_start.anchor, tag = e->data.mapping_start.tag; break;
+    case YAML_SEQUENCE_START_EVENT:
+        anchor = e->data.sequence_start.anchor, tag = e->data.sequence_start.tag;
+        break;
+    case YAML_MAPPING_START_EVENT:
+        anchor = e->data.mapping_start.anchor, tag = e->data.mapping_start.tag;
+        break;
     default: break;
     }
     const char *trick = anchor ? "anchors and aliases" : tag ? "tags" : NULL;
@@ -63,7 +72,8 @@ static ivl_status scalar(reader *r, const yaml_event_t *e, char **text_p, bool *
 {
     const char *s = (const char *)e->data.scalar.value;
     size_t n = e->data.scalar.length;
-    IVL_CHECK(strlen(s) == n, IVL_EFORMAT, "%s: %s%sa zero byte in the text", r->where, r->key, *r->key ? ": " : "");
+    IVL_CHECK(strlen(s) == n, IVL_EFORMAT, "%s: %s%sa zero byte in the text", r->where, r->key,
+              *r->key ? ": " : "");
     bool quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     bool null = !quoted && (!strcmp(s, "~") || !strcmp(s, "null"));
     char *copy = strdup(null ? "" : s);
@@ -86,8 +96,10 @@ static ivl_status assign(reader *r, const ivl_conf_value *v)
 
 static ivl_status add_item(reader *r, ivl_conf_value *v, const yaml_event_t *e)
 {
-    IVL_CHECK(e->type == YAML_SCALAR_EVENT, IVL_EFORMAT, "%s: %s: a list holds plain values only", r->where, r->key);
-    IVL_CHECK(v->n < LIST_MAX, IVL_EFORMAT, "%s: %s: a list of more than %d values", r->where, r->key, LIST_MAX);
+    IVL_CHECK(e->type == YAML_SCALAR_EVENT, IVL_EFORMAT, "%s: %s: a list holds plain values only", r->where,
+              r->key);
+    IVL_CHECK(v->n < LIST_MAX, IVL_EFORMAT, "%s: %s: a list of more than %d values", r->where, r->key,
+              LIST_MAX);
     bool quoted;
     IVL_TRY(scalar(r, e, &v->item[v->n], &quoted));
     v->n++;
@@ -121,7 +133,8 @@ static ivl_status read_value(reader *r, const yaml_event_t *e, int depth)
 {
     if (e->type == YAML_SEQUENCE_START_EVENT) return read_list(r);
     if (e->type == YAML_MAPPING_START_EVENT) {
-        IVL_CHECK(depth < DEPTH_MAX, IVL_EFORMAT, "%s: %s: nested deeper than %d levels", r->where, r->key, DEPTH_MAX);
+        IVL_CHECK(depth < DEPTH_MAX, IVL_EFORMAT, "%s: %s: nested deeper than %d levels", r->where, r->key,
+                  DEPTH_MAX);
         return read_map(r, strlen(r->key), depth + 1);
     }
     char *text = NULL;
@@ -181,7 +194,9 @@ static ivl_status read_root(reader *r, const yaml_event_t *e, bool *seen)
     case YAML_SCALAR_EVENT:
         if (!e->data.scalar.length) return IVL_OK;
         /* fall through */
-    default: return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: lines of the form 'key: value' are expected", r->where);
+    default:
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: lines of the form 'key: value' are expected",
+                        r->where);
     }
 }
 

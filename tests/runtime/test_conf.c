@@ -1,4 +1,5 @@
-/* Configuration tables: every source, what is refused with which words, and that a printed configuration reads back. */
+/* Configuration tables: every source, what is refused with which words, and that a printed configuration
+ * reads back. */
 #include <locale.h>
 #include <math.h>
 #include <stddef.h>
@@ -15,8 +16,9 @@ typedef struct settings {
     ivl_conf_list words, some;
 } settings;
 
-#define ROW(key_, type_, field_, def_, ...)                                                                                  \
-    { .key = key_, .type = IVL_CONF_##type_, .off = offsetof(settings, field_), .def = def_, .help = "a thing", __VA_ARGS__ }
+#define ROW(key_, type_, field_, def_, ...)                                                              \
+    { .key = key_, .type = IVL_CONF_##type_, .off = offsetof(settings, field_), .def = def_,             \
+      .help = "a thing", __VA_ARGS__ }
 static const ivl_conf_row rows[] = {
     ROW("steps", INT, steps, "1000", .lo = 1, .hi = 1e9),
     ROW("optim.rate", DOUBLE, rate, "1e-3", .lo = 0, .hi = 1),
@@ -65,8 +67,9 @@ END_TEST
 START_TEST(test_yaml)
 {
     settings s;
-    const char *text = "# a comment\nsteps: 12\noptim:\n  rate: 0.5\n  beta: .25\nflip: true\ndata: 'x: y, #z'\n"
-                       "rule: linear\nwords: [p, \"q, r\"]\nsome:\n- two\n- one\n";
+    const char *text =
+        "# a comment\nsteps: 12\noptim:\n  rate: 0.5\n  beta: .25\nflip: true\ndata: 'x: y, #z'\n"
+        "rule: linear\nwords: [p, \"q, r\"]\nsome:\n- two\n- one\n";
     ck_assert_msg(read_text(&s, text, strlen(text)) == IVL_OK, "%s", ivl_last_error());
     ck_assert(s.steps == 12 && s.rate == 0.5 && s.beta == 0.25 && s.flip);
     ck_assert_str_eq(s.data, "x: y, #z");
@@ -168,8 +171,10 @@ START_TEST(test_set)
     ck_assert_int_eq(ivl_conf_set(rows, N, &s, "words=", "--set"), IVL_OK);
     ck_assert_int_eq(s.words.n, 0);
     static const char *const bad[][2] = {
-        { "steps", "--set 'steps': the form is key=value" }, { "=3", "the form is key=value" },
-        { "stesp=3", "--set: unknown key 'stesp': did you mean 'steps'?" }, { "steps=0", "--set: steps: 0 is out of range" },
+        { "steps", "--set 'steps': the form is key=value" },
+        { "=3", "the form is key=value" },
+        { "stesp=3", "--set: unknown key 'stesp': did you mean 'steps'?" },
+        { "steps=0", "--set: steps: 0 is out of range" },
         { "data=\xc3\x28", "not valid UTF-8" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -190,9 +195,11 @@ END_TEST
 /* What was printed reads back to the same bits, in any locale. */
 START_TEST(test_round_trip)
 {
-    static const char *const texts[] = { "", "null", "~", "a b", "- x", "\"q\\", "x\ny\r\tz", "\x01", "#no", "tr\xc3\xbc" "b",
-                                         "\xc2\x85\xc2\x81", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xef\xbf\xbe", "a: b", "true",
-                                         "\xf0\x9f\x98\x80", " lead and trail ", "{000..012}.tar::b.csv" };
+    static const char *const texts[] = {
+        "", "null", "~", "a b", "- x", "\"q\\", "x\ny\r\tz", "\x01", "#no", "tr\xc3\xbc" "b", "a: b", "true",
+        "\xc2\x85\xc2\x81", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xf0\x9f\x98\x80",
+        " lead and trail ", "{000..012}.tar::b.csv",
+    };
     setlocale(LC_ALL, "de_DE.UTF-8");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         settings s, t;
