@@ -1,9 +1,7 @@
-/* The portable matrix product (kernels/linear.cl): right on any device, quick on none. linear, its fused forms and matmul
- * are one kernel; what they ask for becomes defines. */
+/* The portable matrix product (kernels/linear.cl), right on any device. linear, its fused forms and matmul are one
+ * kernel; what they ask for becomes flags. */
 #include "ops/column_sum.h"
 #include "ops/gemm_tiled.h"
-
-enum { TILE = 16 };
 
 ivl_product ivl_product_of(const ivl_node *n)
 {
@@ -26,23 +24,43 @@ ivl_product ivl_product_of(const ivl_node *n)
     return p;
 }
 
+enum { P_WG, P_BM, P_BK, P_RM, N_PARAM };
+enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8, ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
+
+/* Columns of a group's tile, as in kernels/linear.cl. */
+static int tile_cols(const int *param) { return param[P_WG] == 1 ? 64 : param[P_WG] * param[P_RM] * 4 / param[P_BM]; }
+
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 {
+    static const int cpu[] = { 1, 64, 64, 4 }, small[] = { 64, 32, 16, 4 }, large[] = { 256, 64, 16, 4 };
     (void)n;
-    param[0] = c->features & IVL_CAP_GPU && c->max_group >= TILE * TILE ? TILE * TILE : 1;
+    bool gpu = c->features & IVL_CAP_GPU;
+    const int *p = gpu && c->max_group >= 256 ? large : gpu && c->max_group >= 64 ? small : cpu;
+    for (int i = 0; i < N_PARAM; i++) param[i] = p[i];
 }
 
-static const ivl_tune_space space = { .n = 1, .name = { "WG_SIZE" }, .values = { { 1, 64, 256 } }, .defaults = defaults };
+/* Lanes tile the tile, and it fits local memory. */
+static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
+{
+    (void)n;
+    int cols = tile_cols(param), lanes = param[P_WG];
+    size_t floats = (size_t)param[P_BK] * (size_t)(param[P_BM] + cols + 2) + (lanes == 1 ? (size_t)(param[P_BM] * cols) : 0);
+    return lanes <= c->max_group && cols >= 4 && param[P_BM] % param[P_RM] == 0 && 4 * floats <= c->local_bytes &&
+           (lanes == 1 || lanes * param[P_RM] * 4 % param[P_BM] == 0);
+}
+
+static const ivl_tune_space space = {
+    .n = N_PARAM, .name = { "WG_SIZE", "BM", "BK", "RM" },
+    .values = { { 1, 64, 128, 256 }, { 32, 64, 128 }, { 8, 16, 32, 64 }, { 2, 4, 8 } },
+    .defaults = defaults, .valid = valid,
+};
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
     ivl_product q = ivl_product_of(n);
-    bool y_f32 = q.y && q.y->dtype == IVL_F32;
-    return ivl_prep_kernel(d, p_p, 0, param, "linear", "gemm", "%s -DWG_SIZE=%d%s%s%s%s%s%s%s%s%s",
-                           ivl_t_define(q.a->dtype), param[0], q.ta ? " -DTA" : "", q.tb ? " -DTB" : "",
-                           y_f32 ? " -DY_F32" : "", q.bias ? " -DHAS_BIAS" : "", q.z ? " -DHAS_Z" : "",
-                           n->op == IVL_OP_linear_gelu ? " -DGELU" : "", q.res ? " -DHAS_RES" : "",
-                           q.ls ? " -DHAS_LS" : "", q.scale ? " -DHAS_SCALE" : "");
+    return ivl_prep_kernel(d, p_p, 0, param, "linear", "gemm", "%s %s -DWG_SIZE=%d -DBM=%d -DBK=%d -DRM=%d",
+                           ivl_t_define(q.a->dtype), ivl_o_define(q.y->dtype), param[P_WG], param[P_BM], param[P_BK],
+                           param[P_RM]);
 }
 
 /* t as a matrix of n columns: a gradient may have another shape of the same size. */
@@ -53,18 +71,27 @@ static ivl_tensor matrix(const ivl_tensor *t, int64_t n)
     return v;
 }
 
+static int flags_of(const ivl_node *n, const ivl_product *q)
+{
+    return (q->bias ? HAS_BIAS : 0) | (q->ls ? HAS_LS : 0) | (q->scale ? HAS_SCALE : 0) | (q->z ? HAS_Z : 0) |
+           (ivl_adds(n, 0) ? ADD_Y : 0) | (ivl_adds(n, 1) ? ADD_Z : 0) | (n->op == IVL_OP_linear_gelu ? GELU : 0) |
+           (q->res ? RESIDUAL : 0);
+}
+
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
 {
     (void)scratch, (void)off;
     ivl_product q = ivl_product_of(n);
+    int rows = p->p[P_BM], cols = tile_cols(p->p);
     ivl_args a = { 0 };
     ivl_tensor y = matrix(q.y, q.n);
     ivl_arg_tensor(&a, q.a), ivl_arg_tensor(&a, q.b), ivl_arg_tensor(&a, q.bias), ivl_arg_tensor(&a, q.res);
     ivl_arg_tensor(&a, q.ls), ivl_arg_tensor(&a, q.scale), ivl_arg_tensor(&a, &y), ivl_arg_tensor(&a, q.z);
     ivl_arg_int(&a, (int)q.m), ivl_arg_int(&a, (int)q.n), ivl_arg_int(&a, (int)q.k);
+    ivl_arg_int(&a, q.ta), ivl_arg_int(&a, !q.tb);
     ivl_arg_int(&a, q.scale ? (int)(q.m / ivl_numel(q.scale)) : 1);
-    ivl_arg_int(&a, ivl_adds(n, 0)), ivl_arg_int(&a, ivl_adds(n, 1));
-    return ivl_enqueue(s, p->k[0], (q.n + TILE - 1) / TILE, (q.m + TILE - 1) / TILE, 1, p->p[0], &a);
+    ivl_arg_int(&a, flags_of(n, &q));
+    return ivl_enqueue(s, p->k[0], (q.n + cols - 1) / cols, (q.m + rows - 1) / rows, 1, p->p[P_WG], &a);
 }
 
 #define TILED(op_)                                                                                                     \

@@ -1,6 +1,7 @@
 /* linear: y = x w^T + b, and its two fused forms: with GELU, and as the branch of a residual. The fused ones are made by
  * ops/fuse.c after the backward pass is recorded, so only linear has a gradient: dx = dy w, dw = dy^T x (matmul),
  * db = column sums of dy. */
+#include "ops/column_sum.h"
 #include "ops/gemm_tiled.h"
 
 ivl_val ivl_linear(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b)
@@ -67,7 +68,7 @@ static ivl_status grad(ivl_graph *g, const ivl_node *n)
 static ivl_status infer_bwd_b(const ivl_node *n)
 {
     IVL_TRY(ivl_need(n, 0, "dy", -1));
-    return ivl_out(n, 0, ivl_stat_dtype(n->x[0]->dtype), 1, (int64_t[]){ ivl_cols(n->x[0]) });
+    return ivl_out_column_sum(n, 0, n->x[0]->dtype, ivl_cols(n->x[0]));
 }
 
 static double flops(const ivl_node *n)

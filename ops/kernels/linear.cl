@@ -1,85 +1,130 @@
-/* Matrix products for any device: one group per TILE x TILE tile of y, factors through local memory in steps of TILE.
- * A group of one (CPUs) does the same with loops. -DTA/-DTB read a or b transposed; HAS_* and GELU are the epilogue:
- *   v = sum over k of a b + bias; z = v in T; v = gelu(z) or res + scale ls z. */
+/* Matrix products for any device: y[m,n] = op(a) op(b). A group owns BM x BN of y and takes the factors through local
+ * memory in steps of BK, as float:
+ *
+ *           BN
+ *        +------+         a lane of a GPU owns RM x RN of the tile, its columns BN/RN apart;
+ *     BK |  tb  |         a group of one (CPUs) walks the tile in RM x 16 registers, with the
+ *   BK   +------+         sums kept in memory between the steps
+ *  +--+  +------+
+ *  |ta|  |  y   | BM
+ *  +--+  +------+
+ * Sums over k ascend one by one. Every form of linear and matmul is this one kernel, its epilogue chosen by flags, so
+ * fused and unfused forms have the same bits:
+ *   v = sum + bias; linear_gelu and linear_residual: z = v in T, v = gelu(z) or res + scale ls z. */
 #include "dialect.h"
 #include "math.h"
 #include "rows.h"
 
-#ifndef TILE
-#define TILE 16
+#ifndef BM
+#define BM 64
 #endif
-#define ITEMS (TILE * TILE / WG_SIZE) /* elements of the tile per work-item */
-
-#ifdef Y_F32
-#define TY float
-#define PUT_Y put_f
+#ifndef BK
+#define BK 16
+#endif
+#ifndef RM
+#define RM 4
+#endif
+#if WG_SIZE == 1
+#define RN 16
+#define BN 64
+#define PAD 0
 #else
-#define TY T
-#define PUT_Y put1
+#define RN 4
+#define BN (WG_SIZE * RM * RN / BM)
+#define PAD 1 /* lanes that write a column of a tile hit different banks */
+#endif
+
+enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8, ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
+
+typedef struct epilogue {
+    GLOBAL const T *bias, *res, *ls;
+    GLOBAL const float *scale;
+    GLOBAL O *y;
+    GLOBAL T *z;
+    IDX res_pitch, y_pitch, z_pitch;
+    int flags, per_sample; /* rows that share one scale */
+} epilogue;
+
+DEVICE void finish(const epilogue *e, IDX r, int c, float v)
+{
+    if (e->flags & HAS_BIAS) v += load1(e->bias, c);
+    if (e->flags & (GELU | RESIDUAL)) v = round_t(v);
+    if (e->flags & HAS_Z) put1(e->z, r * e->z_pitch + c, v, e->flags & ADD_Z);
+    if (e->flags & GELU) v = gelu_f(v);
+    if (e->flags & RESIDUAL) {
+        float s = e->flags & HAS_SCALE ? e->scale[r / e->per_sample] : 1.0f, l = e->flags & HAS_LS ? load1(e->ls, c) : 1.0f;
+        v = residual_f(load1(e->res, r * e->res_pitch + c), s, l, v);
+    }
+    put_o(e->y, r * e->y_pitch + c, v, e->flags & ADD_Y);
+}
+
+/* tile[p, i] = element (i0 + i, k0 + p) of op(x)[n, k], 0 outside; along: an element's neighbours in memory are those
+ * with the next i, else those with the next k. */
+DEVICE void load_tile(LOCAL float *tile, int size, GLOBAL const T *x, IDX pitch, int along, int i0, int n, int k0, int k)
+{
+    for (int e = LID; e < size * BK; e += WG_SIZE) {
+        int i = along ? e % size : e / BK, p = along ? e / size : e % BK;
+        IDX at = along ? (k0 + p) * pitch + i0 + i : (i0 + i) * pitch + k0 + p;
+        tile[p * (size + PAD) + i] = i0 + i < n && k0 + p < k ? load1(x, at) : 0.0f;
+    }
+}
+
+#if WG_SIZE == 1
+/* The tile of y: sums in memory, RM x 16 of them in registers during a step. */
+#define TILE_SUMS LOCAL float acc[BM * BN]
+#define EACH_SUM(i, j) for (int i = 0; i < BM; i++) for (int j = 0; j < BN; j++)
+#define SUM_AT(i, j) acc[(i) * BN + (j)]
+#define ROW_OF(i) (i)
+#define COL_OF(j) (j)
+DEVICE void step(LOCAL float *acc, LOCAL const float *ta, LOCAL const float *tb)
+{
+    for (int i = 0; i < BM; i += RM)
+        for (int j = 0; j < BN; j += RN) {
+            float16 s[RM];
+            for (int r = 0; r < RM; r++) s[r] = vload16(0, acc + (i + r) * BN + j);
+            for (int p = 0; p < BK; p++) {
+                float16 b = vload16(0, tb + p * BN + j);
+                for (int r = 0; r < RM; r++) s[r] += ta[p * BM + i + r] * b;
+            }
+            for (int r = 0; r < RM; r++) vstore16(s[r], 0, acc + (i + r) * BN + j);
+        }
+}
+#else
+#define TILE_SUMS float acc[RM * RN]
+#define EACH_SUM(i, j) for (int i = 0; i < RM; i++) for (int j = 0; j < RN; j++)
+#define SUM_AT(i, j) acc[(i) * RN + (j)]
+#define ROW_OF(i) (LID / (BN / RN) * RM + (i))
+#define COL_OF(j) (LID % (BN / RN) + (j) * (BN / RN))
+DEVICE void step(float *acc, LOCAL const float *ta, LOCAL const float *tb)
+{
+    for (int p = 0; p < BK; p++) {
+        float a[RM], b[RN];
+        for (int i = 0; i < RM; i++) a[i] = ta[p * (BM + PAD) + ROW_OF(i)];
+        for (int j = 0; j < RN; j++) b[j] = tb[p * (BN + PAD) + COL_OF(j)];
+        EACH_SUM(i, j) SUM_AT(i, j) += a[i] * b[j];
+    }
+}
 #endif
 
 KERNEL WG(WG_SIZE) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
-                             TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(TY, y), TENSOR_OUT(z), int m, int n, int k,
-                             int per_sample, int add, int add_z)
+                             TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(O, y), TENSOR_OUT(z), int m, int n, int k,
+                             int a_along, int b_along, int per_sample, int flags)
 {
-    LOCAL float ta[TILE * TILE], tb[TILE * TILE];
-    BEGIN(a); BEGIN(b); BEGIN(y);
-    int col0 = GROUP(0) * TILE, row0 = GROUP(1) * TILE;
-    float acc[ITEMS];
-    for (int i = 0; i < ITEMS; i++) acc[i] = 0;
-    for (int k0 = 0; k0 < k; k0 += TILE) {
-        for (int e = LID; e < TILE * TILE; e += WG_SIZE) {
-            int r = e / TILE, c = e % TILE;
-#ifdef TA
-            int ra = k0 + r, ca = row0 + c; /* a[k,m]: element (k, row) */
-            ta[c * TILE + r] = ra < k && ca < m ? load1(a, ra * a_pitch + ca) : 0.0f;
-#else
-            int ra = row0 + r, ca = k0 + c;
-            ta[r * TILE + c] = ra < m && ca < k ? load1(a, ra * a_pitch + ca) : 0.0f;
-#endif
-#ifdef TB
-            int rb = col0 + r, cb = k0 + c; /* b[n,k]: element (col, k) */
-            tb[c * TILE + r] = rb < n && cb < k ? load1(b, rb * b_pitch + cb) : 0.0f;
-#else
-            int rb = k0 + r, cb = col0 + c;
-            tb[r * TILE + c] = rb < k && cb < n ? load1(b, rb * b_pitch + cb) : 0.0f;
-#endif
-        }
+    LOCAL float ta[BK * (BM + PAD)], tb[BK * (BN + PAD)];
+    TILE_SUMS;
+    BEGIN(a); BEGIN(b); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z);
+    epilogue e = { bias, res, ls, scale, y, z, res_pitch, y_pitch, z_pitch, flags, per_sample };
+    int col = GROUP(0) * BN, row = GROUP(1) * BM;
+    EACH_SUM(i, j) SUM_AT(i, j) = 0;
+    for (int at = 0; at < k; at += BK) {
+        load_tile(ta, BM, a, a_pitch, a_along, row, m, at, k);
+        load_tile(tb, BN, b, b_pitch, b_along, col, n, at, k);
         BARRIER;
-        for (int p = 0; p < TILE; p++)
-            for (int i = 0; i < ITEMS; i++) {
-                int e = LID + i * WG_SIZE;
-                acc[i] += ta[e / TILE * TILE + p] * tb[p * TILE + e % TILE];
-            }
+        step(acc, ta, tb);
         BARRIER;
     }
-    for (int i = 0; i < ITEMS; i++) {
-        int e = LID + i * WG_SIZE, r = row0 + e / TILE, c = col0 + e % TILE;
-        if (r >= m || c >= n) continue;
-        float v = acc[i];
-#ifdef HAS_BIAS
-        v += load1(bias, bias_off + c);
-#endif
-#if defined(GELU) || defined(HAS_RES)
-        v = round_t(v);
-#endif
-#ifdef HAS_Z
-        put1(z, z_off + r * z_pitch + c, v, add_z);
-#endif
-#ifdef GELU
-        v = gelu_f(v);
-#endif
-#ifdef HAS_LS
-        v *= load1(ls, ls_off + c);
-#endif
-#ifdef HAS_SCALE
-        v *= scale[scale_off + r / per_sample];
-#endif
-#ifdef HAS_RES
-        v += load1(res, res_off + r * res_pitch + c);
-#endif
-        PUT_Y(y, r * y_pitch + c, v, add);
-    }
+    EACH_SUM(i, j)
+        if (row + ROW_OF(i) < m && col + COL_OF(j) < n) finish(&e, row + ROW_OF(i), col + COL_OF(j), SUM_AT(i, j));
 }
 
 /* partial[chunks, cols]: sums over the rows of one chunk. */

@@ -104,6 +104,7 @@ typedef struct ivl_case_result {
     const ivl_case *c;
     const char     *impl;
     ivl_dtype       dtype;
+    const int      *param;          /* of its tuning space; NULL: it has none */
     bool            ok;
     double          error, allowed; /* of the output that came closest to its limit, or passed it */
     char            message[320];   /* why it failed */
@@ -113,6 +114,7 @@ typedef struct ivl_case_options {
     int           op;     /* -1: all */
     ivl_case_size size;   /* the largest class to run */
     const char   *impl;   /* only this one; NULL: all that fit */
+    bool          sweep;  /* besides the default parameters those that differ in one of them */
     void        (*report)(void *user, const ivl_case_result *r); /* for every case x type x implementation */
     void         *user;
 } ivl_case_options;

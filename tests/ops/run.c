@@ -200,15 +200,13 @@ static ivl_status check_scratch(run *r, ivl_buffer scratch, size_t bytes, ivl_ca
     return s;
 }
 
-static ivl_status enqueue(run *r, const ivl_impl *impl, ivl_case_result *res)
+static ivl_status enqueue(run *r, const ivl_impl *impl, const int *param, ivl_case_result *res)
 {
-    int param[IVL_MAX_PARAM];
     ivl_prep *prep = NULL;
     ivl_buffer scratch = { 0 };
     const ivl_node *n = &r->node->n;
     size_t bytes = impl->scratch ? impl->scratch(ivl_device_caps(r->dev), n) : 0;
     bytes = (bytes + 3) / 4 * 4 + 2 * SCRATCH_GUARD;
-    ivl_case_params(r->dev, n, impl, param);
     ivl_status s = ivl_case_node_upload(r->node, r->s);
     if (s == IVL_OK) s = ivl_alloc(r->dev, IVL_MEM_DEVICE, bytes, &scratch);
     if (s == IVL_OK) s = ivl_fill(r->s, scratch, 0, bytes, 0xffffffffu);
@@ -224,14 +222,30 @@ static ivl_status enqueue(run *r, const ivl_impl *impl, ivl_case_result *res)
     return s;
 }
 
-static ivl_status run_impl(run *r, const ivl_impl *impl, ivl_case_result *res)
+static ivl_status run_params(run *r, const ivl_impl *impl, const int *param)
 {
-    *res = (ivl_case_result){ .c = r->c, .impl = impl->name, .dtype = r->t, .ok = true };
-    if (enqueue(r, impl, res) != IVL_OK) {
-        bad(res, "%s", ivl_last_error());
-        return IVL_OK;
-    }
-    return check_all(r, res);
+    ivl_case_result res = { .c = r->c, .impl = impl->name, .dtype = r->t, .param = impl->space ? param : NULL, .ok = true };
+    if (enqueue(r, impl, param, &res) == IVL_OK) IVL_TRY(check_all(r, &res));
+    else bad(&res, "%s", ivl_last_error());
+    r->o->report(r->o->user, &res);
+    return IVL_OK;
+}
+
+/* With the default parameters, and, if asked, with all that differ from them in one. */
+static ivl_status run_impl(run *r, const ivl_impl *impl)
+{
+    int param[IVL_MAX_PARAM];
+    const ivl_tune_space *space = impl->space;
+    ivl_case_params(r->dev, &r->node->n, impl, param);
+    IVL_TRY(run_params(r, impl, param));
+    for (int i = 0; r->o->sweep && space && i < space->n; i++)
+        for (int j = 0, usual = param[i]; j < 10 && space->values[i][j]; j++, param[i] = usual) {
+            param[i] = space->values[i][j];
+            if (param[i] == usual) continue;
+            if (space->valid && !space->valid(ivl_device_caps(r->dev), &r->node->n, param)) continue;
+            IVL_TRY(run_params(r, impl, param));
+        }
+    return IVL_OK;
 }
 
 static ivl_status run_dtype(run *r)
@@ -250,8 +264,7 @@ static ivl_status run_dtype(run *r)
     for (int i = 0; (impl = ivl_case_impl(r->dev, &r->node->n, i, &fits)); i++) {
         if (!fits || (r->o->impl && strcmp(r->o->impl, impl->name))) continue;
         tried++;
-        IVL_TRY(run_impl(r, impl, &res));
-        r->o->report(r->o->user, &res);
+        IVL_TRY(run_impl(r, impl));
     }
     if (!tried && !r->o->impl) {
         res.impl = "none";

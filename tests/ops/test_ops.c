@@ -1,6 +1,6 @@
 /* Every op row has cases, and every implementation that fits on the device passes them. The device is
  * $IVL_TEST_DEVICE, by default host and, if there is one, OpenCL. $IVL_TEST_SIZE: tiny, normal, large.
- * $IVL_TEST_OP: one op only. The parent of the forked tests never touches a driver. */
+ * $IVL_TEST_OP: one op only. $IVL_TEST_SWEEP: other parameters too. The parent of the forked tests never touches a driver. */
 #include "backends/list.h"
 #include "tests/ops/cases.h"
 
@@ -21,11 +21,12 @@ static ivl_case_size size_wanted(void)
 static void report(void *user, const ivl_case_result *r)
 {
     int *failed = user;
-    bool show = getenv("IVL_TEST_VERBOSE");
-    if (!r->ok || show)
-        fprintf(stderr, "%s  %s  %s  %s  %s: error %.3g of %.3g%s%s\n", r->ok ? "ok  " : "FAIL", ivl_op_get(r->c->op)->name,
-                r->c->name, ivl_dtype_name(r->dtype), r->impl, r->error, r->allowed, r->ok ? "" : ": ", r->message);
     *failed += !r->ok;
+    if (r->ok && !getenv("IVL_TEST_VERBOSE")) return;
+    fprintf(stderr, "%s  %s  %s  %s  %s", r->ok ? "ok  " : "FAIL", ivl_op_get(r->c->op)->name, r->c->name,
+            ivl_dtype_name(r->dtype), r->impl);
+    for (int i = 0; r->param && i < IVL_MAX_PARAM && r->param[i]; i++) fprintf(stderr, "%c%d", i ? ',' : ' ', r->param[i]);
+    fprintf(stderr, ": error %.3g of %.3g%s%s\n", r->error, r->allowed, r->ok ? "" : ": ", r->message);
 }
 
 static bool present(const char *name)
@@ -53,7 +54,7 @@ static void run_op(const char *device, int op)
     int failed = 0;
     if (!open_device(device, op, &dev)) return;
     ck_assert_msg(ivl_cases_create(&list) == IVL_OK, "%s", ivl_last_error());
-    ivl_case_options o = { .op = op, .size = size_wanted(), .report = report, .user = &failed };
+    ivl_case_options o = { .op = op, .size = size_wanted(), .sweep = getenv("IVL_TEST_SWEEP"), .report = report, .user = &failed };
     ivl_status s = ivl_cases_run(list, dev, &o);
     ivl_cases_destroy(list);
     ivl_device_close(dev);
