@@ -25,7 +25,8 @@ static double flops(const ivl_node *n) { return (double)ivl_numel(n->x[0]); }
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "add", "add_fwd", "%s -DWG_SIZE=%d", ivl_t_define(n->x[0]->dtype), param[0]);
+    return ivl_prep_kernel(d, p_p, 0, param, "add", "add_fwd", "%s -DWG_SIZE=%d",
+                           ivl_t_define(n->x[0]->dtype), param[0]);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
@@ -45,6 +46,12 @@ static const ivl_impl impls[] = {
 };
 
 const ivl_op_desc ivl_desc_add = {
-    .name = "add", .infer = infer, .grad = grad, .ref64 = ivl_ref64_add, .ref32 = ivl_ref32_add, .flops = flops,
-    .impls = impls, .n_impls = 1,
+    .name = "add",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_add,
+    .ref32 = ivl_ref32_add,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };

@@ -1,5 +1,6 @@
-/* cast: rounds to another storage type, to nearest even; also copies and, with add_mask, adds: what the backward pass
- * needs where gradients meet. With input 1 it writes there, an external tensor, instead of an output. */
+/* cast: rounds to another storage type, to nearest even; also copies and, with add_mask, adds: what the
+ * backward pass needs where gradients meet. With input 1 it writes there, an external tensor, instead of an
+ * output. */
 #include "ops/flat.h"
 
 ivl_val ivl_cast(ivl_graph *g, ivl_val x, ivl_dtype dtype)
@@ -47,8 +48,8 @@ static ivl_status grad(ivl_graph *g, const ivl_node *n)
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "cast", "cast_fwd", "%s %s -DWG_SIZE=%d", ivl_t_define(n->x[0]->dtype),
-                           ivl_o_define(target(n)->dtype), param[0]);
+    return ivl_prep_kernel(d, p_p, 0, param, "cast", "cast_fwd", "%s %s -DWG_SIZE=%d",
+                           ivl_t_define(n->x[0]->dtype), ivl_o_define(target(n)->dtype), param[0]);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
@@ -70,6 +71,12 @@ static const ivl_impl impls[] = {
 };
 
 const ivl_op_desc ivl_desc_cast = {
-    .name = "cast", .infer = infer, .grad = grad, .ref64 = ivl_ref64_cast, .ref32 = ivl_ref32_cast, .impls = impls,
-    .n_impls = 1, .mutates = 1 << 1,
+    .name = "cast",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_cast,
+    .ref32 = ivl_ref32_cast,
+    .impls = impls,
+    .n_impls = 1,
+    .mutates = 1 << 1,
 };

@@ -1,4 +1,5 @@
-/* fill: every element becomes one value. Zeroes the parts of a gradient that nothing reaches; seeds losses. */
+/* fill: every element becomes one value. Zeroes the parts of a gradient that nothing reaches; seeds losses.
+ */
 #include "ops/flat.h"
 
 #include <string.h>
@@ -58,5 +59,10 @@ static const ivl_impl impls[] = {
 };
 
 const ivl_op_desc ivl_desc_fill = {
-    .name = "fill", .infer = infer, .ref64 = ivl_ref64_fill, .ref32 = ivl_ref32_fill, .impls = impls, .n_impls = 1,
+    .name = "fill",
+    .infer = infer,
+    .ref64 = ivl_ref64_fill,
+    .ref32 = ivl_ref32_fill,
+    .impls = impls,
+    .n_impls = 1,
 };

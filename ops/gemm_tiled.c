@@ -1,5 +1,5 @@
-/* The portable matrix product (kernels/linear.cl), right on any device. linear, its fused forms and matmul are one
- * kernel; what they ask for becomes flags. */
+/* The portable matrix product (kernels/linear.cl), right on any device. linear, its fused forms and matmul
+ * are one kernel; what they ask for becomes flags. */
 #include "ops/column_sum.h"
 #include "ops/gemm_tiled.h"
 
@@ -25,10 +25,22 @@ ivl_product ivl_product_of(const ivl_node *n)
 }
 
 enum { P_WG, P_BM, P_BK, P_RM, N_PARAM };
-enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8, ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
+enum {
+    HAS_BIAS = 1,
+    HAS_LS = 2,
+    HAS_SCALE = 4,
+    HAS_Z = 8,
+    ADD_Y = 16,
+    ADD_Z = 32,
+    GELU = 64,
+    RESIDUAL = 128
+};
 
 /* Columns of a group's tile, as in kernels/linear.cl. */
-static int tile_cols(const int *param) { return param[P_WG] == 1 ? 64 : param[P_WG] * param[P_RM] * 4 / param[P_BM]; }
+static int tile_cols(const int *param)
+{
+    return param[P_WG] == 1 ? 64 : param[P_WG] * param[P_RM] * 4 / param[P_BM];
+}
 
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 {
@@ -44,9 +56,10 @@ static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
 {
     (void)n;
     int cols = tile_cols(param), lanes = param[P_WG];
-    size_t floats = (size_t)param[P_BK] * (size_t)(param[P_BM] + cols + 2) + (lanes == 1 ? (size_t)(param[P_BM] * cols) : 0);
-    return lanes <= c->max_group && cols >= 4 && param[P_BM] % param[P_RM] == 0 && 4 * floats <= c->local_bytes &&
-           (lanes == 1 || lanes * param[P_RM] * 4 % param[P_BM] == 0);
+    size_t floats = (size_t)param[P_BK] * (size_t)(param[P_BM] + cols + 2) +
+                    (lanes == 1 ? (size_t)(param[P_BM] * cols) : 0);
+    return lanes <= c->max_group && cols >= 4 && param[P_BM] % param[P_RM] == 0 &&
+           4 * floats <= c->local_bytes && (lanes == 1 || lanes * param[P_RM] * 4 % param[P_BM] == 0);
 }
 
 static const ivl_tune_space space = {
@@ -59,8 +72,8 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
 {
     ivl_product q = ivl_product_of(n);
     return ivl_prep_kernel(d, p_p, 0, param, "linear", "gemm", "%s %s -DWG_SIZE=%d -DBM=%d -DBK=%d -DRM=%d",
-                           ivl_t_define(q.a->dtype), ivl_o_define(q.y->dtype), param[P_WG], param[P_BM], param[P_BK],
-                           param[P_RM]);
+                           ivl_t_define(q.a->dtype), ivl_o_define(q.y->dtype), param[P_WG], param[P_BM],
+                           param[P_BK], param[P_RM]);
 }
 
 /* t as a matrix of n columns: a gradient may have another shape of the same size. */
@@ -74,8 +87,8 @@ static ivl_tensor matrix(const ivl_tensor *t, int64_t n)
 static int flags_of(const ivl_node *n, const ivl_product *q)
 {
     return (q->bias ? HAS_BIAS : 0) | (q->ls ? HAS_LS : 0) | (q->scale ? HAS_SCALE : 0) | (q->z ? HAS_Z : 0) |
-           (ivl_adds(n, 0) ? ADD_Y : 0) | (ivl_adds(n, 1) ? ADD_Z : 0) | (n->op == IVL_OP_linear_gelu ? GELU : 0) |
-           (q->res ? RESIDUAL : 0);
+           (ivl_adds(n, 0) ? ADD_Y : 0) | (ivl_adds(n, 1) ? ADD_Z : 0) |
+           (n->op == IVL_OP_linear_gelu ? GELU : 0) | (q->res ? RESIDUAL : 0);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
@@ -94,16 +107,19 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     return ivl_enqueue(s, p->k[0], (q.n + cols - 1) / cols, (q.m + rows - 1) / rows, 1, p->p[P_WG], &a);
 }
 
-#define TILED(op_)                                                                                                     \
-    { .name = #op_ ".any.tiled", .op = IVL_OP_##op_, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,         \
-      .destroy = ivl_prep_destroy, .space = &space }
+#define TILED(op_)                                                                                           \
+    {                                                                                                        \
+        .name = #op_ ".any.tiled", .op = IVL_OP_##op_, .fits = ivl_fits_kernels, .prepare = prepare,         \
+        .run = run, .destroy = ivl_prep_destroy, .space = &space                                             \
+    }
 
 const ivl_impl ivl_linear_impls[] = { TILED(linear) };
 const ivl_impl ivl_linear_gelu_impls[] = { TILED(linear_gelu) };
 const ivl_impl ivl_linear_residual_impls[] = { TILED(linear_residual) };
 const ivl_impl ivl_matmul_impls[] = { TILED(matmul) };
 
-/* --- column sums ---------------------------------------------------------------------------------------------------- */
+/* --- column sums
+ * ---------------------------------------------------------------------------------------------------- */
 
 static size_t sum_scratch(const ivl_caps *c, const ivl_node *n)
 {
@@ -120,7 +136,8 @@ static ivl_status sum_prepare(ivl_device *d, const ivl_node *n, const int *param
     return IVL_OK;
 }
 
-static ivl_status sum_run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status sum_run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     const ivl_tensor *dy = n->x[0];
     ivl_chunks chunks = ivl_row_chunks(ivl_device_caps(s->dev), ivl_rows(dy), true);
@@ -129,10 +146,17 @@ static ivl_status sum_run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
     ivl_arg_buffer(&a, scratch, off / (int64_t)sizeof(float));
     ivl_arg_int(&a, (int)ivl_rows(dy)), ivl_arg_int(&a, (int)ivl_cols(dy)), ivl_arg_int(&a, chunks.per);
     IVL_TRY(ivl_enqueue(s, p->k[0], chunks.n, 1, 1, p->p[0], &a));
-    return ivl_column_sum(s, p, p->k[1], scratch, off / (int64_t)sizeof(float), chunks.n, n->y[0], ivl_adds(n, 0));
+    return ivl_column_sum(s, p, p->k[1], scratch, off / (int64_t)sizeof(float), chunks.n, n->y[0],
+                          ivl_adds(n, 0));
 }
 
 const ivl_impl ivl_linear_bwd_b_impls[] = {
-    { .name = "linear_bwd_b.any.chunks", .op = IVL_OP_linear_bwd_b, .fits = ivl_fits_kernels, .scratch = sum_scratch,
-      .prepare = sum_prepare, .run = sum_run, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "linear_bwd_b.any.chunks",
+      .op = IVL_OP_linear_bwd_b,
+      .fits = ivl_fits_kernels,
+      .scratch = sum_scratch,
+      .prepare = sum_prepare,
+      .run = sum_run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };

@@ -13,7 +13,7 @@ typedef struct ivl_product {
 } ivl_product;
 ivl_product ivl_product_of(const ivl_node *n);
 
-extern const ivl_impl ivl_linear_impls[1], ivl_linear_gelu_impls[1], ivl_linear_residual_impls[1], ivl_matmul_impls[1],
-    ivl_linear_bwd_b_impls[1];
+extern const ivl_impl ivl_linear_impls[1], ivl_linear_gelu_impls[1], ivl_linear_residual_impls[1],
+    ivl_matmul_impls[1], ivl_linear_bwd_b_impls[1];
 
 #endif

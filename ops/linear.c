@@ -1,6 +1,6 @@
-/* linear: y = x w^T + b, and its two fused forms: with GELU, and as the branch of a residual. The fused ones are made by
- * ops/fuse.c after the backward pass is recorded, so only linear has a gradient: dx = dy w, dw = dy^T x (matmul),
- * db = column sums of dy. */
+/* linear: y = x w^T + b, and its two fused forms: with GELU, and as the branch of a residual. The fused ones
+ * are made by ops/fuse.c after the backward pass is recorded, so only linear has a gradient: dx = dy w, dw =
+ * dy^T x (matmul), db = column sums of dy. */
 #include "ops/column_sum.h"
 #include "ops/gemm_tiled.h"
 
@@ -16,11 +16,12 @@ static ivl_status check(const ivl_node *n, ivl_tensor *y)
     IVL_TRY(ivl_need(n, 1, "w", 2));
     const ivl_tensor *x = n->x[0], *w = n->x[1], *b = n->n_in > 2 ? n->x[2] : NULL;
     char a[96], c[96];
-    IVL_CHECK(x->rank > 0 && ivl_cols(x) == ivl_cols(w) && x->dtype == w->dtype && ivl_is_float(x->dtype), IVL_ESHAPE,
-              "%s: weight %s does not fit %s", ivl_op_get(n->op)->name, ivl_tensor_text(w, a, sizeof a),
-              ivl_tensor_text(x, c, sizeof c));
-    IVL_CHECK(!b || (ivl_numel(b) == w->dim[0] && b->dtype == x->dtype), IVL_ESHAPE, "%s: bias %s does not fit weight %s",
-              ivl_op_get(n->op)->name, ivl_tensor_text(b, a, sizeof a), ivl_tensor_text(w, c, sizeof c));
+    IVL_CHECK(x->rank > 0 && ivl_cols(x) == ivl_cols(w) && x->dtype == w->dtype && ivl_is_float(x->dtype),
+              IVL_ESHAPE, "%s: weight %s does not fit %s", ivl_op_get(n->op)->name,
+              ivl_tensor_text(w, a, sizeof a), ivl_tensor_text(x, c, sizeof c));
+    IVL_CHECK(!b || (ivl_numel(b) == w->dim[0] && b->dtype == x->dtype), IVL_ESHAPE,
+              "%s: bias %s does not fit weight %s", ivl_op_get(n->op)->name, ivl_tensor_text(b, a, sizeof a),
+              ivl_tensor_text(w, c, sizeof c));
     int64_t dim[IVL_MAX_RANK];
     for (int i = 0; i < x->rank; i++) dim[i] = x->dim[i];
     dim[x->rank - 1] = w->dim[0];
@@ -49,8 +50,9 @@ static ivl_status infer_residual(const ivl_node *n)
     IVL_TRY(check(n, &y));
     IVL_TRY(ivl_need(n, 3, "residual", -1));
     char a[96], b[96];
-    IVL_CHECK(ivl_numel(n->x[3]) == ivl_numel(&y), IVL_ESHAPE, "linear_residual: residual %s and branch %s differ",
-              ivl_tensor_text(n->x[3], a, sizeof a), ivl_tensor_text(&y, b, sizeof b));
+    IVL_CHECK(ivl_numel(n->x[3]) == ivl_numel(&y), IVL_ESHAPE,
+              "linear_residual: residual %s and branch %s differ", ivl_tensor_text(n->x[3], a, sizeof a),
+              ivl_tensor_text(&y, b, sizeof b));
     IVL_TRY(ivl_out_like(n, 0, n->x[3]));
     return ivl_out_like(n, 1, &y);
 }
@@ -79,20 +81,39 @@ static double flops(const ivl_node *n)
 static double flops_bwd_b(const ivl_node *n) { return (double)ivl_numel(n->x[0]); }
 
 const ivl_op_desc ivl_desc_linear = {
-    .name = "linear", .infer = infer, .grad = grad, .ref64 = ivl_ref64_linear, .ref32 = ivl_ref32_linear, .flops = flops,
-    .impls = ivl_linear_impls, .n_impls = 1,
+    .name = "linear",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_linear,
+    .ref32 = ivl_ref32_linear,
+    .flops = flops,
+    .impls = ivl_linear_impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_gelu = {
-    .name = "linear_gelu", .infer = infer_gelu, .ref64 = ivl_ref64_linear_gelu, .ref32 = ivl_ref32_linear_gelu, .flops = flops,
-    .impls = ivl_linear_gelu_impls, .n_impls = 1,
+    .name = "linear_gelu",
+    .infer = infer_gelu,
+    .ref64 = ivl_ref64_linear_gelu,
+    .ref32 = ivl_ref32_linear_gelu,
+    .flops = flops,
+    .impls = ivl_linear_gelu_impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_residual = {
-    .name = "linear_residual", .infer = infer_residual, .ref64 = ivl_ref64_linear_residual, .ref32 = ivl_ref32_linear_residual,
+    .name = "linear_residual",
+    .infer = infer_residual,
+    .ref64 = ivl_ref64_linear_residual,
+    .ref32 = ivl_ref32_linear_residual,
     .flops = flops,
-    .impls = ivl_linear_residual_impls, .n_impls = 1,
+    .impls = ivl_linear_residual_impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_linear_bwd_b = {
-    .name = "linear_bwd_b", .infer = infer_bwd_b, .ref64 = ivl_ref64_linear_bwd_b, .ref32 = ivl_ref32_linear_bwd_b,
+    .name = "linear_bwd_b",
+    .infer = infer_bwd_b,
+    .ref64 = ivl_ref64_linear_bwd_b,
+    .ref32 = ivl_ref32_linear_bwd_b,
     .flops = flops_bwd_b,
-    .impls = ivl_linear_bwd_b_impls, .n_impls = 1,
+    .impls = ivl_linear_bwd_b_impls,
+    .n_impls = 1,
 };

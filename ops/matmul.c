@@ -1,5 +1,5 @@
-/* matmul: y = op(a) op(b), op = transpose where asked; leading axes fold into rows. Its gradients are matmuls again:
- *   y = a b:  da = dy b^T, db = a^T dy, and the same with the factors transposed. */
+/* matmul: y = op(a) op(b), op = transpose where asked; leading axes fold into rows. Its gradients are matmuls
+ * again: y = a b:  da = dy b^T, db = a^T dy, and the same with the factors transposed. */
 #include "ops/gemm_tiled.h"
 
 ivl_val ivl_matmul(ivl_graph *g, ivl_val a, ivl_val b, int ta, int tb)
@@ -17,8 +17,9 @@ static ivl_status infer(const ivl_node *n)
     int64_t m = t->ta ? ivl_cols(a) : ivl_rows(a), k = t->ta ? ivl_rows(a) : ivl_cols(a);
     int64_t kb = t->tb ? ivl_cols(b) : ivl_rows(b), cols = t->tb ? ivl_rows(b) : ivl_cols(b);
     char ca[96], cb[96];
-    IVL_CHECK(k == kb && a->dtype == b->dtype && ivl_is_float(a->dtype), IVL_ESHAPE, "matmul: %s%s and %s%s do not fit",
-              ivl_tensor_text(a, ca, sizeof ca), t->ta ? "^T" : "", ivl_tensor_text(b, cb, sizeof cb), t->tb ? "^T" : "");
+    IVL_CHECK(k == kb && a->dtype == b->dtype && ivl_is_float(a->dtype), IVL_ESHAPE,
+              "matmul: %s%s and %s%s do not fit", ivl_tensor_text(a, ca, sizeof ca), t->ta ? "^T" : "",
+              ivl_tensor_text(b, cb, sizeof cb), t->tb ? "^T" : "");
     return ivl_out(n, 0, ivl_out_dtype(n, 0, a->dtype), 2, (int64_t[]){ m, cols });
 }
 
@@ -41,6 +42,12 @@ static double flops(const ivl_node *n)
 }
 
 const ivl_op_desc ivl_desc_matmul = {
-    .name = "matmul", .infer = infer, .grad = grad, .ref64 = ivl_ref64_matmul, .ref32 = ivl_ref32_matmul, .flops = flops,
-    .impls = ivl_matmul_impls, .n_impls = 1,
+    .name = "matmul",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_matmul,
+    .ref32 = ivl_ref32_matmul,
+    .flops = flops,
+    .impls = ivl_matmul_impls,
+    .n_impls = 1,
 };

@@ -1,5 +1,6 @@
-/* residual: x + scale ls y, where ls is LayerScale (2103.17239) and scale drop path (1603.09382): 0 for a dropped
- * sample, else 1 / (1 - rate). Gradients: x takes dy as it is; d branch = dy scale ls; dls = sum of dy scale y. */
+/* residual: x + scale ls y, where ls is LayerScale (2103.17239) and scale drop path (1603.09382): 0 for a
+ * dropped sample, else 1 / (1 - rate). Gradients: x takes dy as it is; d branch = dy scale ls; dls = sum of
+ * dy scale y. */
 #include "ops/column_sum.h"
 #include "ops/flat.h"
 #include "ops/graph.h"
@@ -18,10 +19,13 @@ static ivl_status check_factors(const ivl_node *n, const ivl_tensor *x)
     const char *op = ivl_op_get(n->op)->name;
     char a[96], b[96];
     ivl_tensor_text(x, a, sizeof a);
-    IVL_CHECK(!ls || (ls->dtype == x->dtype && ivl_numel(ls) == ivl_cols(x) && ivl_contiguous(ls)), IVL_ESHAPE,
-              "%s: LayerScale %s does not fit %s", op, ivl_tensor_text(ls ? ls : x, b, sizeof b), a);
-    IVL_CHECK(!scale || (scale->dtype == IVL_F32 && x->rank > 1 && ivl_numel(scale) == x->dim[0] && ivl_contiguous(scale)),
-              IVL_ESHAPE, "%s: drop path scale %s does not fit %s", op, ivl_tensor_text(scale ? scale : x, b, sizeof b), a);
+    IVL_CHECK(!ls || (ls->dtype == x->dtype && ivl_numel(ls) == ivl_cols(x) && ivl_contiguous(ls)),
+              IVL_ESHAPE, "%s: LayerScale %s does not fit %s", op, ivl_tensor_text(ls ? ls : x, b, sizeof b),
+              a);
+    IVL_CHECK(!scale || (scale->dtype == IVL_F32 && x->rank > 1 && ivl_numel(scale) == x->dim[0] &&
+                         ivl_contiguous(scale)),
+              IVL_ESHAPE, "%s: drop path scale %s does not fit %s", op,
+              ivl_tensor_text(scale ? scale : x, b, sizeof b), a);
     return IVL_OK;
 }
 
@@ -79,9 +83,11 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
     static const char *const entry[] = { "residual_bwd", "residual_bwd_ls", "column_sum" };
     const char *t = ivl_t_define(n->x[0]->dtype);
     if (n->op == IVL_OP_residual)
-        return ivl_prep_kernel(d, p_p, 0, param, "residual", "residual_fwd", "%s -DWG_SIZE=%d -DVEC=%d", t, param[0], param[1]);
+        return ivl_prep_kernel(d, p_p, 0, param, "residual", "residual_fwd", "%s -DWG_SIZE=%d -DVEC=%d", t,
+                               param[0], param[1]);
     for (int i = 0; i < 3; i++)
-        IVL_TRY(ivl_prep_kernel(d, p_p, i, param, "residual", entry[i], "%s -DWG_SIZE=%d -DVEC=%d", t, param[0], param[1]));
+        IVL_TRY(ivl_prep_kernel(d, p_p, i, param, "residual", entry[i], "%s -DWG_SIZE=%d -DVEC=%d", t,
+                                param[0], param[1]));
     return IVL_OK;
 }
 
@@ -119,7 +125,8 @@ static size_t scratch_bwd(const ivl_caps *c, const ivl_node *n)
     return sizeof(float) * (size_t)ivl_row_chunks(c, ivl_rows(n->x[0]), true).n * (size_t)ivl_cols(n->x[0]);
 }
 
-static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch,
+                          int64_t off)
 {
     const ivl_tensor *dy = n->x[0], *scale = input(n, 3);
     if (n->y[0]) IVL_TRY(run_branch(s, n, p));
@@ -135,19 +142,41 @@ static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, i
 }
 
 static const ivl_impl impls[] = {
-    { .name = "residual.any.flat", .op = IVL_OP_residual, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_flat_space },
+    { .name = "residual.any.flat",
+      .op = IVL_OP_residual,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_flat_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "residual_bwd.any.flat", .op = IVL_OP_residual_bwd, .fits = ivl_fits_kernels, .scratch = scratch_bwd,
-      .prepare = prepare, .run = run_bwd, .destroy = ivl_prep_destroy, .space = &ivl_flat_space },
+    { .name = "residual_bwd.any.flat",
+      .op = IVL_OP_residual_bwd,
+      .fits = ivl_fits_kernels,
+      .scratch = scratch_bwd,
+      .prepare = prepare,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_flat_space },
 };
 
 const ivl_op_desc ivl_desc_residual = {
-    .name = "residual", .infer = infer, .grad = grad, .ref64 = ivl_ref64_residual, .ref32 = ivl_ref32_residual,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "residual",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_residual,
+    .ref32 = ivl_ref32_residual,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_residual_bwd = {
-    .name = "residual_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_residual_bwd, .ref32 = ivl_ref32_residual_bwd,
-    .flops = flops, .impls = impls_bwd, .n_impls = 1,
+    .name = "residual_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_residual_bwd,
+    .ref32 = ivl_ref32_residual_bwd,
+    .flops = flops,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

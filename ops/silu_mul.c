@@ -65,19 +65,40 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
 }
 
 static const ivl_impl impls[] = {
-    { .name = "silu_mul.any.flat", .op = IVL_OP_silu_mul, .fits = ivl_fits_kernels, .prepare = prepare, .run = run,
-      .destroy = ivl_prep_destroy, .space = &ivl_flat_space },
+    { .name = "silu_mul.any.flat",
+      .op = IVL_OP_silu_mul,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_flat_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "silu_mul_bwd.any.flat", .op = IVL_OP_silu_mul_bwd, .fits = ivl_fits_kernels, .prepare = prepare,
-      .run = run, .destroy = ivl_prep_destroy, .space = &ivl_flat_space },
+    { .name = "silu_mul_bwd.any.flat",
+      .op = IVL_OP_silu_mul_bwd,
+      .fits = ivl_fits_kernels,
+      .prepare = prepare,
+      .run = run,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_flat_space },
 };
 
 const ivl_op_desc ivl_desc_silu_mul = {
-    .name = "silu_mul", .infer = infer, .grad = grad, .ref64 = ivl_ref64_silu_mul, .ref32 = ivl_ref32_silu_mul,
-    .flops = flops, .impls = impls, .n_impls = 1,
+    .name = "silu_mul",
+    .infer = infer,
+    .grad = grad,
+    .ref64 = ivl_ref64_silu_mul,
+    .ref32 = ivl_ref32_silu_mul,
+    .flops = flops,
+    .impls = impls,
+    .n_impls = 1,
 };
 const ivl_op_desc ivl_desc_silu_mul_bwd = {
-    .name = "silu_mul_bwd", .infer = infer_bwd, .ref64 = ivl_ref64_silu_mul_bwd, .ref32 = ivl_ref32_silu_mul_bwd,
-    .flops = flops, .impls = impls_bwd, .n_impls = 1,
+    .name = "silu_mul_bwd",
+    .infer = infer_bwd,
+    .ref64 = ivl_ref64_silu_mul_bwd,
+    .ref32 = ivl_ref32_silu_mul_bwd,
+    .flops = flops,
+    .impls = impls_bwd,
+    .n_impls = 1,
 };

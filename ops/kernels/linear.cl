@@ -1,5 +1,5 @@
-/* Matrix products for any device: y[m,n] = op(a) op(b). A group owns BM x BN of y and takes the factors through local
- * memory in steps of BK, as float:
+/* Matrix products for any device: y[m,n] = op(a) op(b). A group owns BM x BN of y and takes the factors
+ * through local memory in steps of BK, as float:
  *
  *           BN
  *        +------+         a lane of a GPU owns RM x RN of the tile, its columns BN/RN apart;
@@ -8,8 +8,8 @@
  *  +--+  +------+
  *  |ta|  |  y   | BM
  *  +--+  +------+
- * Sums over k ascend one by one. Every form of linear and matmul is this one kernel, its epilogue chosen by flags, so
- * fused and unfused forms have the same bits:
+ * Sums over k ascend one by one. Every form of linear and matmul is this one kernel, its epilogue chosen by
+ * flags, so fused and unfused forms have the same bits:
  *   v = sum + bias; linear_gelu and linear_residual: z = v in T, v = gelu(z) or res + scale ls z. */
 #include "dialect.h"
 #include "math.h"
@@ -34,7 +34,9 @@
 #define PAD 1 /* lanes that write a column of a tile hit different banks */
 #endif
 
-enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8, ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
+/* as in ops/gemm_tiled.c */
+enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8 };
+enum { ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
 
 typedef struct epilogue {
     GLOBAL const T *bias, *res, *ls;
@@ -52,15 +54,17 @@ DEVICE void finish(const epilogue *e, IDX r, int c, float v)
     if (e->flags & HAS_Z) put1(e->z, r * e->z_pitch + c, v, e->flags & ADD_Z);
     if (e->flags & GELU) v = gelu_f(v);
     if (e->flags & RESIDUAL) {
-        float s = e->flags & HAS_SCALE ? e->scale[r / e->per_sample] : 1.0f, l = e->flags & HAS_LS ? load1(e->ls, c) : 1.0f;
+        float s = e->flags & HAS_SCALE ? e->scale[r / e->per_sample] : 1.0f;
+        float l = e->flags & HAS_LS ? load1(e->ls, c) : 1.0f;
         v = residual_f(load1(e->res, r * e->res_pitch + c), s, l, v);
     }
     put_o(e->y, r * e->y_pitch + c, v, e->flags & ADD_Y);
 }
 
-/* tile[p, i] = element (i0 + i, k0 + p) of op(x)[n, k], 0 outside; along: an element's neighbours in memory are those
- * with the next i, else those with the next k. */
-DEVICE void load_tile(LOCAL float *tile, int size, GLOBAL const T *x, IDX pitch, int along, int i0, int n, int k0, int k)
+/* tile[p, i] = element (i0 + i, k0 + p) of op(x)[n, k], 0 outside; along: an element's neighbours in memory
+ * are those with the next i, else those with the next k. */
+DEVICE void load_tile(LOCAL float *tile, int size, GLOBAL const T *x, IDX pitch, int along, int i0, int n,
+                      int k0, int k)
 {
     for (int e = LID; e < size * BK; e += WG_SIZE) {
         int i = along ? e % size : e / BK, p = along ? e / size : e % BK;
@@ -107,8 +111,8 @@ DEVICE void step(float *acc, LOCAL const float *ta, LOCAL const float *tb)
 #endif
 
 KERNEL WG(WG_SIZE) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
-                             TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(O, y), TENSOR_OUT(z), int m, int n, int k,
-                             int a_along, int b_along, int per_sample, int flags)
+                             TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(O, y), TENSOR_OUT(z), int m, int n,
+                             int k, int a_along, int b_along, int per_sample, int flags)
 {
     LOCAL float ta[BK * (BM + PAD)], tb[BK * (BN + PAD)];
     TILE_SUMS;
@@ -124,7 +128,10 @@ KERNEL WG(WG_SIZE) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR
         BARRIER;
     }
     EACH_SUM(i, j)
-        if (row + ROW_OF(i) < m && col + COL_OF(j) < n) finish(&e, row + ROW_OF(i), col + COL_OF(j), SUM_AT(i, j));
+    {
+        int r = row + ROW_OF(i), c = col + COL_OF(j);
+        if (r < m && c < n) finish(&e, r, c, SUM_AT(i, j));
+    }
 }
 
 /* partial[chunks, cols]: sums over the rows of one chunk. */

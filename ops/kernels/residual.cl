@@ -12,14 +12,15 @@ KERNEL WG(WG_SIZE) void residual_fwd(TENSOR_IN(x), TENSOR_IN(y), TENSOR_IN(ls), 
     {
         float s = has_scale ? scale[r / batch] : 1.0f;
         if (has_ls)
-            EACH_COL(c) store1(ROW(out, r), c, residual_f(load1(ROW(x, r), c), s, load1(ls, c), load1(ROW(y, r), c)));
+            EACH_COL(c)
+                store1(ROW(out, r), c, residual_f(load1(ROW(x, r), c), s, load1(ls, c), load1(ROW(y, r), c)));
         else
             EACH_COL(c) store1(ROW(out, r), c, residual_f(load1(ROW(x, r), c), s, 1.0f, load1(ROW(y, r), c)));
     }
 }
 
-KERNEL WG(WG_SIZE) void residual_bwd(TENSOR_IN(dy), TENSOR_IN(ls), TENSOR_IN_AS(float, scale), TENSOR_OUT(d), SPAN,
-                                     IDX batch, int has_ls, int has_scale, int add)
+KERNEL WG(WG_SIZE) void residual_bwd(TENSOR_IN(dy), TENSOR_IN(ls), TENSOR_IN_AS(float, scale), TENSOR_OUT(d),
+                                     SPAN, IDX batch, int has_ls, int has_scale, int add)
 {
     BEGIN(dy); BEGIN(ls); BEGIN(scale); BEGIN(d);
     EACH_ROW(r)
@@ -34,7 +35,8 @@ KERNEL WG(WG_SIZE) void residual_bwd(TENSOR_IN(dy), TENSOR_IN(ls), TENSOR_IN_AS(
 
 /* partial[chunk, cols] of dls = sum over rows of dy scale y; a group takes per rows of all columns. */
 KERNEL WG(WG_SIZE) void residual_bwd_ls(TENSOR_IN(dy), TENSOR_IN(y), TENSOR_IN_AS(float, scale),
-                                        BUFFER(float, partial), int rows, int cols, int per, IDX batch, int has_scale)
+                                        BUFFER(float, partial), int rows, int cols, int per, IDX batch,
+                                        int has_scale)
 {
     BEGIN(dy); BEGIN(y); BEGIN(scale); BEGIN(partial);
     int from = GROUP(0) * per, end = from + per < rows ? from + per : rows;

@@ -12,13 +12,15 @@ KERNEL WG(WG_SIZE) void silu_mul_fwd(TENSOR_IN(gate), TENSOR_IN(up), TENSOR_OUT(
     }
 }
 
-KERNEL WG(WG_SIZE) void silu_mul_bwd_gate(TENSOR_IN(gate), TENSOR_IN(up), TENSOR_IN(dy), TENSOR_OUT(dgate), SPAN, int add)
+KERNEL WG(WG_SIZE) void silu_mul_bwd_gate(TENSOR_IN(gate), TENSOR_IN(up), TENSOR_IN(dy),
+                                          TENSOR_OUT(dgate), SPAN, int add)
 {
     BEGIN(gate); BEGIN(up); BEGIN(dy); BEGIN(dgate);
     EACH_ROW(r) EACH_COL(c)
     {
         float g = load1(ROW(gate, r), c), s = sigmoid_f(g);
-        put1(ROW(dgate, r), c, load1(ROW(dy, r), c) * load1(ROW(up, r), c) * s * (1.0f + g * (1.0f - s)), add);
+        float d = load1(ROW(dy, r), c) * load1(ROW(up, r), c);
+        put1(ROW(dgate, r), c, d * s * (1.0f + g * (1.0f - s)), add);
     }
 }
 

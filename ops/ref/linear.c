@@ -1,4 +1,5 @@
-/* linear, its fused forms and matmul: operands converted once, then rows of y as sums over k in ascending order. */
+/* linear, its fused forms and matmul: operands converted once, then rows of y as sums over k in ascending
+ * order. */
 #include "ops/ref/ref.h"
 
 /* t as a dense matrix, transposed if asked; NULL when out of memory. */
@@ -43,7 +44,8 @@ static REAL gelu(REAL x) { return (REAL)(0.5 * (double)x * (1 + erf((double)x * 
 static void finish_row(const ivl_node *n, int64_t r, int64_t cols, const REAL *v)
 {
     const ivl_tensor *z = n->n_out > 1 ? n->y[1] : NULL;
-    const ivl_tensor *res = n->op == IVL_OP_linear_residual ? n->x[3] : NULL, *ls = res && n->n_in > 4 ? n->x[4] : NULL;
+    const ivl_tensor *res = n->op == IVL_OP_linear_residual ? n->x[3] : NULL,
+                     *ls = res && n->n_in > 4 ? n->x[4] : NULL;
     const ivl_tensor *scale = res && n->n_in > 5 ? n->x[5] : NULL;
     int64_t per_sample = scale ? ivl_rows(n->x[0]) / ivl_numel(scale) : 1;
     for (int64_t j = 0; j < cols; j++) {

@@ -11,10 +11,18 @@ static ivl_val build_twice(ivl_graph *g, const ivl_val *leaf)
 }
 
 static const ivl_grad_case cases[] = {
-    { .name = "add", .build = build, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
-    { .name = "add, one value often", .build = build_twice, .n = 2,
+    { .name = "add",
+      .build = build,
+      .n = 2,
       .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
-    { .name = "add, accumulated", .build = build_twice, .n = 2, .accumulate = true,
+    { .name = "add, one value often",
+      .build = build_twice,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
+    { .name = "add, accumulated",
+      .build = build_twice,
+      .n = 2,
+      .accumulate = true,
       .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
 };
 

@@ -7,9 +7,18 @@ static ivl_val attend(ivl_graph *g, const ivl_val *leaf, int kv_heads, ivl_mask 
 }
 
 static ivl_val build_full(ivl_graph *g, const ivl_val *leaf) { return attend(g, leaf, 4, IVL_MASK_FULL, 0); }
-static ivl_val build_grouped(ivl_graph *g, const ivl_val *leaf) { return attend(g, leaf, 2, IVL_MASK_CAUSAL, 0); }
-static ivl_val build_split(ivl_graph *g, const ivl_val *leaf) { return attend(g, leaf, 4, IVL_MASK_SPLIT, 2); }
-static ivl_val build_prefix(ivl_graph *g, const ivl_val *leaf) { return attend(g, leaf, 4, IVL_MASK_PREFIX, 2); }
+static ivl_val build_grouped(ivl_graph *g, const ivl_val *leaf)
+{
+    return attend(g, leaf, 2, IVL_MASK_CAUSAL, 0);
+}
+static ivl_val build_split(ivl_graph *g, const ivl_val *leaf)
+{
+    return attend(g, leaf, 4, IVL_MASK_SPLIT, 2);
+}
+static ivl_val build_prefix(ivl_graph *g, const ivl_val *leaf)
+{
+    return attend(g, leaf, 4, IVL_MASK_PREFIX, 2);
+}
 
 /* q, k, v as slices of one product's output. */
 static ivl_val build_packed(ivl_graph *g, const ivl_val *leaf)
@@ -27,10 +36,19 @@ static const ivl_grad_case cases[] = {
     { .name = "attention", .build = build_full, .n = 4, .leaf = { Q, KV(7, 20), NONE } },
     { .name = "attention, lengths", .build = build_full, .n = 4, .leaf = { Q, KV(7, 20), LEN(1, 6) } },
     { .name = "attention, no keys", .build = build_full, .n = 4, .leaf = { Q, KV(7, 20), LEN(0, 2) } },
-    { .name = "attention, causal, grouped heads", .build = build_grouped, .n = 4, .leaf = { Q, KV(6, 10), LEN(2, 6) } },
+    { .name = "attention, causal, grouped heads",
+      .build = build_grouped,
+      .n = 4,
+      .leaf = { Q, KV(6, 10), LEN(2, 6) } },
     { .name = "attention, split", .build = build_split, .n = 4, .leaf = { Q, KV(6, 20), LEN(3, 6) } },
     { .name = "attention, prefix", .build = build_prefix, .n = 4, .leaf = { Q, KV(6, 20), NONE } },
-    { .name = "attention of slices", .build = build_packed, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 36) }, NONE } },
+    { .name = "attention of slices",
+      .build = build_packed,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 36) }, NONE } },
 };
 
-const ivl_grad_case *ivl_grads_attention(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }
+const ivl_grad_case *ivl_grads_attention(int *n_p)
+{
+    return *n_p = (int)(sizeof cases / sizeof *cases), cases;
+}

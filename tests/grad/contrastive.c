@@ -13,7 +13,9 @@ static ivl_val build_part(ivl_graph *g, const ivl_val *leaf) { return loss(g, le
 /* From features, as the model has it. */
 static ivl_val build_norm(ivl_graph *g, const ivl_val *leaf)
 {
-    ivl_val in[6] = { ivl_l2_norm(g, leaf[0]), ivl_l2_norm(g, leaf[1]), IVL_NONE, IVL_NONE, leaf[4], leaf[5] };
+    ivl_val in[6] = {
+        ivl_l2_norm(g, leaf[0]), ivl_l2_norm(g, leaf[1]), IVL_NONE, IVL_NONE, leaf[4], leaf[5]
+    };
     return loss(g, in, 0, 0);
 }
 
@@ -24,9 +26,21 @@ static ivl_val build_norm(ivl_graph *g, const ivl_val *leaf)
 #define NONE { IVL_ROLE_ABSENT }
 static const ivl_grad_case cases[] = {
     { .name = "contrastive", .build = build, .n = 6, .leaf = { X, X, NONE, NONE, SCALE, NONE } },
-    { .name = "contrastive, smoothed", .build = build_smooth, .n = 6, .leaf = { X, X, NONE, NONE, SCALE, NONE } },
-    { .name = "contrastive, part of a batch", .build = build_part, .n = 6, .leaf = { X, X, ALL, ALL, SCALE, IGNORE } },
-    { .name = "contrastive of features", .build = build_norm, .n = 6, .leaf = { X, X, NONE, NONE, SCALE, IGNORE } },
+    { .name = "contrastive, smoothed",
+      .build = build_smooth,
+      .n = 6,
+      .leaf = { X, X, NONE, NONE, SCALE, NONE } },
+    { .name = "contrastive, part of a batch",
+      .build = build_part,
+      .n = 6,
+      .leaf = { X, X, ALL, ALL, SCALE, IGNORE } },
+    { .name = "contrastive of features",
+      .build = build_norm,
+      .n = 6,
+      .leaf = { X, X, NONE, NONE, SCALE, IGNORE } },
 };
 
-const ivl_grad_case *ivl_grads_contrastive(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }
+const ivl_grad_case *ivl_grads_contrastive(int *n_p)
+{
+    return *n_p = (int)(sizeof cases / sizeof *cases), cases;
+}

@@ -3,7 +3,10 @@
 static ivl_val build(ivl_graph *g, const ivl_val *leaf) { return ivl_gelu(g, leaf[0]); }
 
 static const ivl_grad_case cases[] = {
-    { .name = "gelu", .build = build, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 67), .draw = { IVL_DRAW_NORMAL, 0, 2 } } } },
+    { .name = "gelu",
+      .build = build,
+      .n = 1,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 67), .draw = { IVL_DRAW_NORMAL, 0, 2 } } } },
 };
 
 const ivl_grad_case *ivl_grads_gelu(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }

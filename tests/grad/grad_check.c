@@ -18,7 +18,7 @@ typedef struct check {
     ivl_plan            *p;
     ivl_val              out;
     ivl_tensor           leaf[IVL_GRAD_MAX_LEAF], grad[IVL_GRAD_MAX_LEAF], seed;
-    double              *first[IVL_GRAD_MAX_LEAF]; /* minus what the gradient held before, then what one run added */
+    double *first[IVL_GRAD_MAX_LEAF]; /* minus what the gradient held before, then what one run added */
 } check;
 
 /* Memory of its own for t; role S, T: f64. */
@@ -87,8 +87,8 @@ static ivl_status run(check *k, double *loss_p)
 {
     const ivl_tensor *out = ivl_plan_tensor(k->p, k->out);
     int64_t n = ivl_numel(&k->seed);
-    IVL_CHECK(out && ivl_contiguous(out) && out->dtype == IVL_F64, IVL_EINVAL, "%s: the output is not a whole f64 tensor",
-              k->c->name);
+    IVL_CHECK(out && ivl_contiguous(out) && out->dtype == IVL_F64, IVL_EINVAL,
+              "%s: the output is not a whole f64 tensor", k->c->name);
     IVL_TRY(ivl_plan_run(k->p, k->s));
     *loss_p = dot((const double *)out->buf.host + out->off, k->seed.buf.host, n);
     return IVL_OK;

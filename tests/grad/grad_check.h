@@ -10,7 +10,8 @@ enum { IVL_GRAD_MAX_LEAF = 12 };
 
 typedef struct ivl_grad_case {
     const char     *name;
-    /* Records the graph over its leaves (values of ivl_extern, IVL_NONE where absent); any shape comes out. */
+    /* Records the graph over its leaves (values of ivl_extern, IVL_NONE where absent); any shape comes out.
+     */
     ivl_val       (*build)(ivl_graph *g, const ivl_val *leaf);
     int             n;
     /* Role T: f64, differentiated; S: f64, constant; F32, I32, U8: constants of that type. */

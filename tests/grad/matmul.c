@@ -13,11 +13,26 @@ static ivl_val build_slices(ivl_graph *g, const ivl_val *leaf)
 }
 
 static const ivl_grad_case cases[] = {
-    { .name = "matmul NN", .build = build_nn, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 5) }, { IVL_ROLE_T, IVL_DIMS(5, 4) } } },
-    { .name = "matmul NT", .build = build_nt, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 5) }, { IVL_ROLE_T, IVL_DIMS(4, 5) } } },
-    { .name = "matmul TN", .build = build_tn, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(5, 3) }, { IVL_ROLE_T, IVL_DIMS(5, 4) } } },
-    { .name = "matmul TT", .build = build_tt, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(5, 3) }, { IVL_ROLE_T, IVL_DIMS(4, 5) } } },
-    { .name = "matmul of slices", .build = build_slices, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 10) } } },
+    { .name = "matmul NN",
+      .build = build_nn,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 5) }, { IVL_ROLE_T, IVL_DIMS(5, 4) } } },
+    { .name = "matmul NT",
+      .build = build_nt,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 5) }, { IVL_ROLE_T, IVL_DIMS(4, 5) } } },
+    { .name = "matmul TN",
+      .build = build_tn,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(5, 3) }, { IVL_ROLE_T, IVL_DIMS(5, 4) } } },
+    { .name = "matmul TT",
+      .build = build_tt,
+      .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(5, 3) }, { IVL_ROLE_T, IVL_DIMS(4, 5) } } },
+    { .name = "matmul of slices",
+      .build = build_slices,
+      .n = 1,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 10) } } },
 };
 
 const ivl_grad_case *ivl_grads_matmul(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }

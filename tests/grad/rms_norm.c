@@ -11,11 +11,24 @@ static ivl_val build_slices(ivl_graph *g, const ivl_val *leaf)
 }
 
 static const ivl_grad_case cases[] = {
-    { .name = "rms_norm", .build = build, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 9) }, { IVL_ROLE_T, IVL_DIMS(9) } } },
-    { .name = "rms_norm, accumulated", .build = build, .n = 2, .accumulate = true,
+    { .name = "rms_norm",
+      .build = build,
+      .n = 2,
       .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 9) }, { IVL_ROLE_T, IVL_DIMS(9) } } },
-    { .name = "rms_norm of a slice", .build = build_slices, .n = 3,
-      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 9) }, { IVL_ROLE_T, IVL_DIMS(9) }, { IVL_ROLE_T, IVL_DIMS(3) } } },
+    { .name = "rms_norm, accumulated",
+      .build = build,
+      .n = 2,
+      .accumulate = true,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 9) }, { IVL_ROLE_T, IVL_DIMS(9) } } },
+    { .name = "rms_norm of a slice",
+      .build = build_slices,
+      .n = 3,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 5, 9) },
+                { IVL_ROLE_T, IVL_DIMS(9) },
+                { IVL_ROLE_T, IVL_DIMS(3) } } },
 };
 
-const ivl_grad_case *ivl_grads_rms_norm(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }
+const ivl_grad_case *ivl_grads_rms_norm(int *n_p)
+{
+    return *n_p = (int)(sizeof cases / sizeof *cases), cases;
+}

@@ -14,8 +14,17 @@ static ivl_val build_half(ivl_graph *g, const ivl_val *leaf)
 }
 
 static const ivl_grad_case cases[] = {
-    { .name = "silu_mul", .build = build, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 14), .draw = { IVL_DRAW_NORMAL, 0, 2 } } } },
-    { .name = "silu_mul of one slice", .build = build_half, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 20) } } },
+    { .name = "silu_mul",
+      .build = build,
+      .n = 1,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 14), .draw = { IVL_DRAW_NORMAL, 0, 2 } } } },
+    { .name = "silu_mul of one slice",
+      .build = build_half,
+      .n = 1,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 20) } } },
 };
 
-const ivl_grad_case *ivl_grads_silu_mul(int *n_p) { return *n_p = (int)(sizeof cases / sizeof *cases), cases; }
+const ivl_grad_case *ivl_grads_silu_mul(int *n_p)
+{
+    return *n_p = (int)(sizeof cases / sizeof *cases), cases;
+}

@@ -50,7 +50,9 @@ static ivl_val build_wrong(ivl_graph *g, const ivl_val *leaf)
 
 START_TEST(test_wrong)
 {
-    static const ivl_grad_case c = { .name = "wrong", .build = build_wrong, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) } } };
+    static const ivl_grad_case c = {
+        .name = "wrong", .build = build_wrong, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 7) } }
+    };
     static ivl_op_desc d;
     bool seen[512] = { 0 };
     double error = 0;
@@ -68,8 +70,9 @@ START_TEST(test_complete)
     double error = 0;
     for (int i = 0; nth(i); i++) ivl_grad_check(nth(i), seen, &error);
     for (int op = 0; op < ivl_op_count(); op++)
-        ck_assert_msg(seen[op] || !ivl_op_get(op) || !ivl_op_get(op)->grad, "%s has no gradient case: write tests/grad/%s.c",
-                      ivl_op_get(op)->name, ivl_op_get(op)->name);
+        ck_assert_msg(seen[op] || !ivl_op_get(op) || !ivl_op_get(op)->grad,
+                      "%s has no gradient case: write tests/grad/%s.c", ivl_op_get(op)->name,
+                      ivl_op_get(op)->name);
 }
 END_TEST
 

@@ -74,8 +74,8 @@ const ivl_case *ivl_cases_get(const ivl_case_list *list, int i);
 void ivl_case_fill(const ivl_tensor *t, const ivl_draw *d, const char *name, uint32_t which);
 /* For fix: runs op's ref64 over host tensors; outputs y[i] exist already (they may be inputs of the case)
  * or are NULL where they do not matter. */
-ivl_status ivl_case_forward(int op, const ivl_tensor *const *x, int n_in, const ivl_tensor *const *y, int n_out,
-                            const void *attr, size_t attr_bytes);
+ivl_status ivl_case_forward(int op, const ivl_tensor *const *x, int n_in, const ivl_tensor *const *y,
+                            int n_out, const void *attr, size_t attr_bytes);
 
 /* --- running ----------------------------------------------------------------------------------- */
 

@@ -6,7 +6,8 @@ void ivl_cases_fill(ivl_case_list *list)
     for (int i = 0; i < IVL_FLAT_SHAPES; i++) {
         const ivl_shape *s = &ivl_flat_shapes[i];
         ivl_fill_attr a = { values[i] };
-        for (ivl_role role = IVL_ROLE_T; role <= IVL_ROLE_U8; role = role == IVL_ROLE_T ? IVL_ROLE_I32 : role + 1) {
+        for (ivl_role role = IVL_ROLE_T; role <= IVL_ROLE_U8;
+             role = role == IVL_ROLE_T ? IVL_ROLE_I32 : role + 1) {
             if (role != IVL_ROLE_T && i > 2) continue;
             ivl_case c = {
                 .op = IVL_OP_fill, .size = s->size, .n_out = 1, .attr = &a, .attr_bytes = sizeof a,

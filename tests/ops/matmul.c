@@ -16,10 +16,20 @@ static void add(ivl_case_list *list, const size *s, int mode, int output)
     ivl_case_tensor b = { .role = IVL_ROLE_T, 2, { t.tb ? s->n : s->k, t.tb ? s->k : s->n }, .gap = s->gap };
     ivl_case_tensor y = { .role = output ? IVL_ROLE_S : IVL_ROLE_INFER, IVL_DIMS(s->m, s->n) };
     if (output == 2) y.role = IVL_ROLE_T, y.gap = s->gap;
-    ivl_case c = { .op = IVL_OP_matmul, .size = s->size, .n_in = 2, .n_out = 1, .in = { a, b }, .out = { y }, .attr = &t,
-                   .attr_bytes = sizeof t, .add_mask = output == 2 };
-    snprintf(c.name, sizeof c.name, "%lldx%lldx%lld%s%s gap %lld%s", (long long)s->m, (long long)s->n, (long long)s->k,
-             t.ta ? " T" : " N", t.tb ? "T" : "N", (long long)s->gap, output == 2 ? " add" : output ? " S" : "");
+    ivl_case c = { .op = IVL_OP_matmul,
+                   .size = s->size,
+                   .n_in = 2,
+                   .n_out = 1,
+                   .in = { a, b },
+                   .out = { y },
+                   .attr = &t,
+                   .attr_bytes = sizeof t,
+                   .add_mask = output == 2 };
+    snprintf(c.name, sizeof c.name, "%lldx%lldx%lld%s%s gap %lld%s", (long long)s->m, (long long)s->n,
+             (long long)s->k, t.ta ? " T" : " N", t.tb ? "T" : "N", (long long)s->gap,
+             output == 2 ? " add"
+             : output    ? " S"
+                         : "");
     ivl_case_add(list, &c);
 }
 

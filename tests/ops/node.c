@@ -27,7 +27,8 @@ static double draw(const ivl_draw *d, ivl_rng r, uint32_t tensor, int64_t i)
 {
     switch (d->kind) {
     case IVL_DRAW_UNIFORM: return d->a + (d->b - d->a) * ivl_rng_uniform(r, tensor, 0, (uint64_t)i);
-    case IVL_DRAW_INT: return d->a + (double)ivl_rng_below(r, tensor, 0, (uint64_t)i, (uint64_t)(d->b - d->a));
+    case IVL_DRAW_INT:
+        return d->a + (double)ivl_rng_below(r, tensor, 0, (uint64_t)i, (uint64_t)(d->b - d->a));
     case IVL_DRAW_CONST: return d->a;
     default: break;
     }
@@ -59,7 +60,8 @@ void ivl_case_fill(const ivl_tensor *t, const ivl_draw *d, const char *name, uin
 }
 
 /* Writes values, or drawn ones. */
-static void fill(const ivl_tensor *t, const ivl_case_tensor *d, const char *name, uint32_t which, const double *values)
+static void fill(const ivl_tensor *t, const ivl_case_tensor *d, const char *name, uint32_t which,
+                 const double *values)
 {
     if (!values) {
         ivl_case_fill(t, &d->draw, name, which);
@@ -99,9 +101,11 @@ static ivl_status make_outputs(const ivl_case *c, ivl_dtype t, double *const *ol
     IVL_TRY(ivl_op_get(c->op)->infer(&cn->n));
     for (int i = 0; i < c->n_out; i++) {
         if (!cn->n.y[i]) continue;
-        IVL_CHECK(cn->y[i].pitch, IVL_EINVAL, "%s: infer left output %d without a shape", ivl_op_get(c->op)->name, i);
+        IVL_CHECK(cn->y[i].pitch, IVL_EINVAL, "%s: infer left output %d without a shape",
+                  ivl_op_get(c->op)->name, i);
         IVL_TRY(place(&cn->y[i], c->out[i].gap, &cn->my[i]));
-        if (c->add_mask >> i & 1) fill(&cn->y[i], &c->out[i], c->name, OLD + (uint32_t)i, old ? old[i] : NULL);
+        if (c->add_mask >> i & 1)
+            fill(&cn->y[i], &c->out[i], c->name, OLD + (uint32_t)i, old ? old[i] : NULL);
     }
     return IVL_OK;
 }
@@ -181,8 +185,8 @@ void ivl_case_params(ivl_device *dev, const ivl_node *n, const ivl_impl *impl, i
     if (impl->space && impl->space->defaults) impl->space->defaults(ivl_device_caps(dev), n, param);
 }
 
-ivl_status ivl_case_forward(int op, const ivl_tensor *const *x, int n_in, const ivl_tensor *const *y, int n_out,
-                            const void *attr, size_t attr_bytes)
+ivl_status ivl_case_forward(int op, const ivl_tensor *const *x, int n_in, const ivl_tensor *const *y,
+                            int n_out, const void *attr, size_t attr_bytes)
 {
     ivl_node n = { .op = op, .n_in = n_in, .n_out = n_out, .attr = attr, .attr_bytes = attr_bytes };
     ivl_tensor out[IVL_MAX_OUT] = { 0 };

@@ -2,7 +2,8 @@
 
 static void add_cases(ivl_case_list *list, const ivl_shape *s, bool ls, bool scale, int i)
 {
-    ivl_case_tensor absent = { .role = IVL_ROLE_ABSENT }, x = { .role = IVL_ROLE_T, IVL_DIMS(s->b, s->n, s->c), .gap = s->gap };
+    ivl_case_tensor absent = { .role = IVL_ROLE_ABSENT },
+                    x = { .role = IVL_ROLE_T, IVL_DIMS(s->b, s->n, s->c), .gap = s->gap };
     ivl_case_tensor w = { .role = IVL_ROLE_T, IVL_DIMS(s->c), .draw = { IVL_DRAW_NORMAL, 0.1, 0.3 } };
     ivl_case_tensor drop = { .role = IVL_ROLE_F32, IVL_DIMS(s->b), .draw = { IVL_DRAW_INT, 0, 3 } };
     const char *what = ls && scale ? " ls scale" : ls ? " ls" : scale ? " scale" : "";
@@ -14,8 +15,12 @@ static void add_cases(ivl_case_list *list, const ivl_shape *s, bool ls, bool sca
     ivl_case_name(&f, s, what);
     ivl_case_add(list, &f);
     ivl_case d = {
-        .op = IVL_OP_residual_bwd, .size = s->size, .n_in = 4, .n_out = 2,
-        .in = { x, ls ? x : absent, f.in[2], f.in[3] }, .out = { x, ls ? (ivl_case_tensor){ .role = IVL_ROLE_S, IVL_DIMS(s->c) } : absent },
+        .op = IVL_OP_residual_bwd,
+        .size = s->size,
+        .n_in = 4,
+        .n_out = 2,
+        .in = { x, ls ? x : absent, f.in[2], f.in[3] },
+        .out = { x, ls ? (ivl_case_tensor){ .role = IVL_ROLE_S, IVL_DIMS(s->c) } : absent },
         .add_mask = (uint16_t)(i & 3),
     };
     d.in[0].gap = 0;

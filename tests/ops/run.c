@@ -28,7 +28,8 @@ static ivl_status read_values(const ivl_tensor *t, double **v_p)
     double *v = malloc((size_t)(rows * cols + 1) * sizeof *v);
     IVL_CHECK(v, IVL_ENOMEM, "out of memory");
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) v[i * cols + j] = ivl_load(t->buf.host, t->dtype, t->off + i * t->pitch + j);
+        for (int64_t j = 0; j < cols; j++)
+            v[i * cols + j] = ivl_load(t->buf.host, t->dtype, t->off + i * t->pitch + j);
     free(*v_p);
     *v_p = v;
     return IVL_OK;
@@ -116,9 +117,13 @@ static double at(const ivl_tensor *t, const void *image, int64_t row, int64_t co
     return ivl_load(image, t->dtype, t->off + row * t->pitch + col);
 }
 
-typedef struct tensors { const ivl_tensor *truth, *plain, *dev; const ivl_case_memory *mt, *mp, *md; } tensors;
+typedef struct tensors {
+    const ivl_tensor *truth, *plain, *dev;
+    const ivl_case_memory *mt, *mp, *md;
+} tensors;
 
-static void compare(const tensors *p, const char *what, int index, const unsigned char *after, ivl_case_result *res)
+static void compare(const tensors *p, const char *what, int index, const unsigned char *after,
+                    ivl_case_result *res)
 {
     double plain = 0, error = 0, size = 0;
     int64_t wr = 0, wc = 0, rows = ivl_rows(p->dev), cols = ivl_cols(p->dev);
@@ -131,28 +136,31 @@ static void compare(const tensors *p, const char *what, int index, const unsigne
         }
     double allowed = 2 * plain + ulp(p->dev->dtype, size);
     if (error > allowed)
-        bad(res, "%s %d [%lld,%lld] is %.9g where %.9g is right: off by %.3g, allowed 2 x %.3g + %.3g", what, index,
-            (long long)wr, (long long)wc, at(p->dev, after, wr, wc), at(p->truth, p->mt->image, wr, wc), error, plain,
-            ulp(p->dev->dtype, size));
-    if (error > allowed || error * res->allowed >= res->error * allowed) res->error = error, res->allowed = allowed;
+        bad(res, "%s %d [%lld,%lld] is %.9g where %.9g is right: off by %.3g, allowed 2 x %.3g + %.3g", what,
+            index, (long long)wr, (long long)wc, at(p->dev, after, wr, wc),
+            at(p->truth, p->mt->image, wr, wc), error, plain, ulp(p->dev->dtype, size));
+    if (error > allowed || error * res->allowed >= res->error * allowed)
+        res->error = error, res->allowed = allowed;
 }
 
 /* Bytes of the memory of t that belong to no element are what they were. */
-static void check_guards(const ivl_tensor *t, const ivl_case_memory *m, const unsigned char *after, const char *what,
-                         int index, ivl_case_result *res)
+static void check_guards(const ivl_tensor *t, const ivl_case_memory *m, const unsigned char *after,
+                         const char *what, int index, ivl_case_result *res)
 {
     size_t from = 0, row = ivl_dtype_bytes(t->dtype, ivl_cols(t));
     for (int64_t r = 0; r <= ivl_rows(t); r++) {
         size_t to = r < ivl_rows(t) ? ivl_dtype_bytes(t->dtype, t->off + r * t->pitch) : m->bytes;
         if (memcmp(m->image + from, after + from, to - from)) {
-            bad(res, "%s %d: bytes outside the tensor were written (before row %lld)", what, index, (long long)r);
+            bad(res, "%s %d: bytes outside the tensor were written (before row %lld)", what, index,
+                (long long)r);
             return;
         }
         from = to + row;
     }
 }
 
-static ivl_status check_tensor(run *r, const tensors *p, const char *what, int index, bool written, ivl_case_result *res)
+static ivl_status check_tensor(run *r, const tensors *p, const char *what, int index, bool written,
+                               ivl_case_result *res)
 {
     unsigned char *after = malloc(p->md->bytes);
     IVL_CHECK(after, IVL_ENOMEM, "out of memory");
@@ -173,12 +181,14 @@ static ivl_status check_all(run *r, ivl_case_result *res)
     const ivl_op_desc *d = ivl_op_get(r->c->op);
     for (int i = 0; i < r->c->n_in; i++) {
         if (!r->node->n.x[i]) continue;
-        tensors p = { &r->truth->x[i], &r->plain->x[i], &r->node->x[i], &r->truth->mx[i], &r->plain->mx[i], &r->node->mx[i] };
+        tensors p = { &r->truth->x[i],  &r->plain->x[i],  &r->node->x[i],
+                      &r->truth->mx[i], &r->plain->mx[i], &r->node->mx[i] };
         IVL_TRY(check_tensor(r, &p, "input", i, d->mutates >> i & 1, res));
     }
     for (int i = 0; i < r->c->n_out; i++) {
         if (!r->node->n.y[i]) continue;
-        tensors p = { &r->truth->y[i], &r->plain->y[i], &r->node->y[i], &r->truth->my[i], &r->plain->my[i], &r->node->my[i] };
+        tensors p = { &r->truth->y[i],  &r->plain->y[i],  &r->node->y[i],
+                      &r->truth->my[i], &r->plain->my[i], &r->node->my[i] };
         IVL_TRY(check_tensor(r, &p, "output", i, true, res));
     }
     return IVL_OK;
@@ -224,7 +234,9 @@ static ivl_status enqueue(run *r, const ivl_impl *impl, const int *param, ivl_ca
 
 static ivl_status run_params(run *r, const ivl_impl *impl, const int *param)
 {
-    ivl_case_result res = { .c = r->c, .impl = impl->name, .dtype = r->t, .param = impl->space ? param : NULL, .ok = true };
+    ivl_case_result res = {
+        .c = r->c, .impl = impl->name, .dtype = r->t, .param = impl->space ? param : NULL, .ok = true
+    };
     if (enqueue(r, impl, param, &res) == IVL_OK) IVL_TRY(check_all(r, &res));
     else bad(&res, "%s", ivl_last_error());
     r->o->report(r->o->user, &res);

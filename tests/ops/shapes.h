@@ -14,8 +14,8 @@ enum { IVL_FLAT_SHAPES = sizeof ivl_flat_shapes / sizeof *ivl_flat_shapes };
 /* Names c after its shape; what: more to say, or "". */
 static inline void ivl_case_name(ivl_case *c, const ivl_shape *s, const char *what)
 {
-    snprintf(c->name, sizeof c->name, "%lldx%lldx%lld gap %lld%s", (long long)s->b, (long long)s->n, (long long)s->c,
-             (long long)s->gap, what);
+    snprintf(c->name, sizeof c->name, "%lldx%lldx%lld gap %lld%s", (long long)s->b, (long long)s->n,
+             (long long)s->c, (long long)s->gap, what);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* Every op row has cases, and every implementation that fits on the device passes them. The device is
  * $IVL_TEST_DEVICE, by default host and, if there is one, OpenCL. $IVL_TEST_SIZE: tiny, normal, large.
- * $IVL_TEST_OP: one op only. $IVL_TEST_SWEEP: other parameters too. The parent of the forked tests never touches a driver. */
+ * $IVL_TEST_OP: one op only. $IVL_TEST_SWEEP: other parameters too. The parent of the forked tests never
+ * touches a driver. */
 #include "backends/list.h"
 #include "tests/ops/cases.h"
 
@@ -25,7 +26,8 @@ static void report(void *user, const ivl_case_result *r)
     if (r->ok && !getenv("IVL_TEST_VERBOSE")) return;
     fprintf(stderr, "%s  %s  %s  %s  %s", r->ok ? "ok  " : "FAIL", ivl_op_get(r->c->op)->name, r->c->name,
             ivl_dtype_name(r->dtype), r->impl);
-    for (int i = 0; r->param && i < IVL_MAX_PARAM && r->param[i]; i++) fprintf(stderr, "%c%d", i ? ',' : ' ', r->param[i]);
+    for (int i = 0; r->param && i < IVL_MAX_PARAM && r->param[i]; i++)
+        fprintf(stderr, "%c%d", i ? ',' : ' ', r->param[i]);
     fprintf(stderr, ": error %.3g of %.3g%s%s\n", r->error, r->allowed, r->ok ? "" : ": ", r->message);
 }
 
@@ -41,7 +43,8 @@ static bool open_device(const char *fallback, int op, ivl_device **dev_p)
 {
     const char *spec = getenv("IVL_TEST_DEVICE"), *only = getenv("IVL_TEST_OP");
     if (!ivl_op_get(op) || (only && strcmp(only, ivl_op_get(op)->name))) return false;
-    if (spec && strcmp(fallback, devices[0])) return false; /* one device was named: only the first round runs */
+    if (spec && strcmp(fallback, devices[0]))
+        return false; /* one device was named: only the first round runs */
     if (!spec && !present(fallback)) return false;
     ck_assert_msg(ivl_device_open(spec ? spec : fallback, dev_p) == IVL_OK, "%s", ivl_last_error());
     return true;
@@ -54,7 +57,9 @@ static void run_op(const char *device, int op)
     int failed = 0;
     if (!open_device(device, op, &dev)) return;
     ck_assert_msg(ivl_cases_create(&list) == IVL_OK, "%s", ivl_last_error());
-    ivl_case_options o = { .op = op, .size = size_wanted(), .sweep = getenv("IVL_TEST_SWEEP"), .report = report, .user = &failed };
+    ivl_case_options o = {
+        .op = op, .size = size_wanted(), .sweep = getenv("IVL_TEST_SWEEP"), .report = report, .user = &failed
+    };
     ivl_status s = ivl_cases_run(list, dev, &o);
     ivl_cases_destroy(list);
     ivl_device_close(dev);
@@ -85,7 +90,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("ops");
-    TCase *complete = tcase_create("complete"), *first = tcase_create("first"), *second = tcase_create("second");
+    TCase *complete = tcase_create("complete"), *first = tcase_create("first"),
+          *second = tcase_create("second");
     tcase_add_test(complete, test_complete);
     tcase_add_loop_test(first, test_first, 0, ivl_op_count());
     tcase_add_loop_test(second, test_second, 0, ivl_op_count());
