@@ -30,6 +30,19 @@ static const ivl_embedded_file *built_in(const char *name, size_t n)
     return NULL;
 }
 
+/* Says what there is instead; a list of variants is named with its numbers' form. */
+static ivl_status not_found(const char *path)
+{
+    char names[400] = "";
+    size_t at = 0;
+    for (const ivl_embedded_file *f = ivl_embedded_conf; f->name && at < sizeof names; f++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%.*s%s", at ? ", " : "",
+                               (int)strlen(f->name) - 5, f->name,
+                               strstr(f->text, "\"variants\"") ? "/N" : "");
+    return ivl_fail(IVL_EIO, __FILE__, __LINE__,
+                    "%s: no such model folder, .json file or built-in configuration (%s)", path, names);
+}
+
 /* JSON of `what`, the first n bytes of a longer string. */
 static ivl_status read_json(const char *what, size_t n, json_t **root_p)
 {
@@ -45,10 +58,7 @@ static ivl_status read_json(const char *what, size_t n, json_t **root_p)
     else if ((f = built_in(what, n)))
         s = ivl_json_parse(f->text, f->bytes, f->name, root_p);
     else
-        s = ivl_fail(IVL_EIO, __FILE__, __LINE__,
-                     "%s: no such model folder, .json file or built-in configuration (tiny, small, "
-                     "internvl_14b, sweep/1..16)",
-                     path);
+        s = not_found(path);
     free(path), free(inside);
     return s;
 }

@@ -162,6 +162,7 @@ START_TEST(built_in_ones_load)
     ck_assert_int_eq(c.text.vocab, 49954);
     ck_assert_int_eq(ivl_config_load("nothing", &c), IVL_EIO);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "nothing: no such model folder"));
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "small, sweep/N, tiny)"));
     ck_assert_int_eq(ivl_config_load("sweep", &c), IVL_EINVAL);
     ck_assert_int_eq(ivl_config_load("sweep/17", &c), IVL_EINVAL);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "1 to 16"));
