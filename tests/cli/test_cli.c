@@ -65,6 +65,23 @@ START_TEST(test_world_failed)
 }
 END_TEST
 
+START_TEST(test_data)
+{
+    ck_assert_int_eq(ivl("data"), 2);
+    ck_assert_int_eq(ivl("data emoji"), 2);
+    ck_assert(strstr(err, "--out DIR"));
+    ck_assert_int_eq(ivl("data emoji --out /tmp/x --seed many"), 2);
+    ck_assert_int_eq(ivl("data emoji --out /tmp/ivl-never --cldr /no/such"), 1);
+    ck_assert(!*out && strstr(err, "apt-get install unicode-cldr-core"));
+    ck_assert_int_eq(ivl("data check"), 2);
+    ck_assert_int_eq(ivl("data check /no/such.tar"), 1);
+    ck_assert(strstr(err, "/no/such.tar"));
+    ck_assert_int_eq(ivl("tokenizer train --vocab 100"), 2);
+    ck_assert_int_eq(ivl("tokenizer train --corpus /no/such.txt --out /tmp/ivl-never.model"), 1);
+    ck_assert(strstr(err, "/no/such.txt"));
+}
+END_TEST
+
 START_TEST(test_devices)
 {
     ck_assert_int_eq(ivl("devices"), 0);
@@ -109,6 +126,7 @@ int main(void)
     tcase_add_test(t, test_help);
     tcase_add_test(t, test_wrong_usage);
     tcase_add_test(t, test_world_failed);
+    tcase_add_test(t, test_data);
     tcase_add_test(t, test_devices);
     tcase_add_test(t, test_save_caps);
     return run_suite("cli", t);
