@@ -102,7 +102,7 @@ static size_t scratch_fused(const ivl_caps *c, const ivl_node *n)
 static bool fits_fused(const ivl_caps *c, const ivl_node *n)
 {
     ivl_attention_dims d = ivl_attention_dims_of(n);
-    return fits(c, n) && !is_gpu(c) && d.kv_batch * d.kv_heads >= 2 * c->units;
+    return fits(c, n) && !is_gpu(c) && d.n >= 16 && d.kv_batch * d.kv_heads >= 2 * c->units;
 }
 
 static ivl_status prepare_tiled(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)

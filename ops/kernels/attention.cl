@@ -15,10 +15,10 @@
 #endif
 #define D HEAD_DIM
 #ifndef BM
-#define BM 60
+#define BM (WG_SIZE > 1 ? 16 : 60)    /* groups of several items keep their tiles in local memory */
 #endif
 #ifndef BN
-#define BN 64
+#define BN (WG_SIZE > 1 ? 16 : 64)
 #endif
 #if WG_SIZE > 1
 #define MR BM
