@@ -51,17 +51,21 @@ static void fill_slot(setup *s)
 {
     const ivl_step_layout *l = ivl_step_layout_of(s->plan);
     char *slot = s->slot.host;
-    size_t pixels = (size_t)s->batch * 3 * (size_t)(ivl_config_image_size(&s->config) * ivl_config_image_size(&s->config));
+    size_t pixels = (size_t)s->batch * 3 *
+                    (size_t)(ivl_config_image_size(&s->config) * ivl_config_image_size(&s->config));
     ivl_rng r = ivl_rng_make(1, "bench");
     for (size_t i = 0; i < pixels; i++) slot[l->pixels + i] = (char)ivl_rng_below(r, 0, 0, i, 256);
     for (int b = 0; b < s->batch; b++) {
         int32_t *ids = (int32_t *)(void *)(slot + l->ids) + b * s->text_len, len = s->text_len, last = len - 1;
-        for (int i = 0; i < len; i++) ids[i] = 3 + (int32_t)ivl_rng_below(r, 1, (uint32_t)b, (uint64_t)i, (uint64_t)s->config.text.vocab - 3);
+        for (int i = 0; i < len; i++)
+            ids[i] = 3 + (int32_t)ivl_rng_below(r, 1, (uint32_t)b, (uint64_t)i,
+                                                (uint64_t)s->config.text.vocab - 3);
         ids[0] = 1, ids[last] = 2;
         memcpy(slot + l->len + 4 * b, &len, 4), memcpy(slot + l->last + 4 * b, &last, 4);
     }
     float *hyper = (float *)(void *)(slot + l->hyper);
-    for (int i = 0; i < IVL_STEP_RANGES; i++) hyper[4 * i] = 1e-5f, hyper[4 * i + 1] = 0.05f, hyper[4 * i + 2] = hyper[4 * i + 3] = 1;
+    for (int i = 0; i < IVL_STEP_RANGES; i++)
+        hyper[4 * i] = 1e-5f, hyper[4 * i + 1] = 0.05f, hyper[4 * i + 2] = hyper[4 * i + 3] = 1;
 }
 
 static int ascending(const void *a, const void *b)
@@ -83,8 +87,10 @@ static ivl_status measure(setup *s)
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     double median = t[s->steps / 2], flops = ivl_step_sizes(s->plan).flops;
-    printf("{\"engine\": \"ivl %s\", \"device\": \"%s\", \"preset\": \"%s\", \"batch\": %d, \"text_len\": %d, \"dtype\": \"%s\", "
-           "\"peak_rss_bytes\": %lld, \"tasks\": {\"stage1\": {\"seconds\": %.6f, \"best_seconds\": %.6f, \"samples_per_s\": %.3f, "
+    printf("{\"engine\": \"ivl %s\", \"device\": \"%s\", \"preset\": \"%s\", \"batch\": %d, \"text_len\": "
+           "%d, \"dtype\": \"%s\", "
+           "\"peak_rss_bytes\": %lld, \"tasks\": {\"stage1\": {\"seconds\": %.6f, \"best_seconds\": %.6f, "
+           "\"samples_per_s\": %.3f, "
            "\"flops_per_step\": %.0f, \"flop_per_s\": %.4g}}}\n",
            ivl_version(), ivl_device_name(s->dev), s->preset, s->batch, s->text_len, ivl_dtype_name(s->dtype),
            (long long)u.ru_maxrss * 1024, median, t[0], s->batch / median, flops, flops / median);
@@ -121,8 +127,11 @@ int main(int argc, char **argv)
     bool profiled = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--profile")) profiled = true;
-        else if (i + 1 == argc) return fprintf(stderr, "usage: step [--preset P] [--device D] [--batch N] [--text-len N] [--steps N] "
-                                                       "[--dtype T] [--profile]\n"), 2;
+        else if (i + 1 == argc)
+            return fprintf(stderr,
+                           "usage: step [--preset P] [--device D] [--batch N] [--text-len N] [--steps N] "
+                           "[--dtype T] [--profile]\n"),
+                   2;
         else if (!strcmp(argv[i], "--preset")) s.preset = argv[++i];
         else if (!strcmp(argv[i], "--device")) s.device = argv[++i];
         else if (!strcmp(argv[i], "--batch")) s.batch = atoi(argv[++i]);

@@ -12,10 +12,15 @@ enum { CHUNK = 64 };
 typedef struct options { cli_model model; char *images; const char *texts, *out; bool center; } options;
 
 static const struct argp_option rows[] = {
-    { "images", 'p', "FILE|DIR|TAR", 0, "Pictures: a file, a folder (sorted names), a shard (record order), a table; may be repeated, and further names may follow", 0 },
+    { "images", 'p', "FILE|DIR|TAR", 0,
+      "Pictures: a file, a folder (sorted names), a shard (record order), a table; may be repeated, and "
+      "further names may follow",
+      0 },
     { "texts", 't', "FILE", 0, "Texts, one a line", 0 },
-    { "out", 'o', "F.npy", 0, "Where the rows go: float32, unit norm, in input order; names go to F.names", 0 },
-    { "center-crop", 'C', NULL, 0, "Short side to the input size and centre crop, instead of squashing the picture", 0 },
+    { "out", 'o', "F.npy", 0, "Where the rows go: float32, unit norm, in input order; names go to F.names",
+      0 },
+    { "center-crop", 'C', NULL, 0,
+      "Short side to the input size and centre crop, instead of squashing the picture", 0 },
     { 0 },
 };
 
@@ -53,9 +58,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { CLI_MODEL_CHILD, { 0 } };
 static const struct argp argp = {
-    rows, parse, NULL,
-    "Turns pictures or texts into vectors of one space: the cosine of a picture and a text is their dot product.", children,
-    NULL, NULL,
+    rows,
+    parse,
+    NULL,
+    "Turns pictures or texts into vectors of one space: the cosine of a picture and a text is their dot "
+    "product.",
+    children,
+    NULL,
+    NULL,
 };
 
 /* F.npy -> F.names */
@@ -77,7 +87,8 @@ static ivl_status images(const options *o, ivl_embedder *e, sink *k)
     int64_t n = ivl_dataset_count(ds);
     ivl_eval_options eval = { .progress = cli_eval_progress, .ctx = &k->progress };
     k->rows = malloc((size_t)(n * ivl_embedder_dim(e)) * sizeof(float));
-    ivl_status s = k->rows ? ivl_embed_dataset(e, ds, &eval, k->rows) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = k->rows ? ivl_embed_dataset(e, ds, &eval, k->rows)
+                           : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = ivl_npy_append(&k->npy, k->rows, n);
     for (int64_t i = 0; i < n && s == IVL_OK; i++) fprintf(k->names.f, "%s\n", ivl_dataset_key(ds, i));
     ivl_dataset_close(ds);
@@ -112,7 +123,8 @@ static ivl_status texts(const options *o, ivl_embedder *e, sink *k)
     size_t n = 0;
     IVL_TRY(ivl_read_file(o->texts, (size_t)1 << 31, &data, &n));
     ivl_status s = strlen(data) == n ? lines(data, e, k)
-                                     : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not a text file: it holds NUL bytes", o->texts);
+                                     : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                                                "%s: not a text file: it holds NUL bytes", o->texts);
     free(data);
     return s;
 }

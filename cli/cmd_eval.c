@@ -52,8 +52,13 @@ static const struct argp_child children[] = { CLI_MODEL_CHILD, { 0 } };
 static ivl_status evaluate(const options *o, ivl_embedder *e, cli_progress *p)
 {
     ivl_dataset *ds = NULL;
-    ivl_eval_options eval = { .model = o->model.dir, .data = o->data, .languages = o->languages, .progress = cli_eval_progress,
-                              .ctx = p, .examples = o->examples, .n_examples = o->n_examples };
+    ivl_eval_options eval = { .model = o->model.dir,
+                              .data = o->data,
+                              .languages = o->languages,
+                              .progress = cli_eval_progress,
+                              .ctx = p,
+                              .examples = o->examples,
+                              .n_examples = o->n_examples };
     IVL_TRY(ivl_dataset_open(o->data, &ds));
     ivl_status s = o->zeroshot ? ivl_eval_zeroshot(e, ds, &eval, o->classes, o->templates, o->dataset, o->out)
                                : ivl_eval_retrieval(e, ds, &eval, o->out);
@@ -82,8 +87,10 @@ static int run(int argc, char **argv, bool zeroshot, const char *about)
 
 static int retrieval(int argc, char **argv)
 {
-    return run(argc, argv, false, "Finds pictures by their captions and captions by their pictures: recall at 1, 5 and 10 in both "
-                                  "directions, per language, with chance beside it.");
+    return run(
+        argc, argv, false,
+        "Finds pictures by their captions and captions by their pictures: recall at 1, 5 and 10 in both "
+        "directions, per language, with chance beside it.");
 }
 
 static int zeroshot(int argc, char **argv)

@@ -23,7 +23,8 @@ static const struct argp_option rows[] = {
     { "text-len", 't', "TOKENS", 0, "Length of the texts (80)", 0 },
     { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
     { "recompute", 'r', NULL, 0, "Recompute blocks in the backward pass", 0 },
-    { "caps", 's', "FILE", 0, "Plan for the device of this capabilities file (ivl devices --save-caps) instead of one here", 0 },
+    { "caps", 's', "FILE", 0,
+      "Plan for the device of this capabilities file (ivl devices --save-caps) instead of one here", 0 },
     { "nodes", 'n', NULL, 0, "List every node with its implementation", 0 },
     { 0 },
 };
@@ -57,7 +58,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->model = arg;
         break;
     case ARGP_KEY_END:
-        if (!o->model) cli_usage(state, "which model? A size (tiny, small, internvl_14b, sweep/3), a folder or a config.json");
+        if (!o->model)
+            cli_usage(state,
+                      "which model? A size (tiny, small, internvl_14b, sweep/3), a folder or a config.json");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -74,7 +77,8 @@ static const struct argp argp = {
 static size_t training_bytes(const ivl_params *p)
 {
     size_t value = ivl_dtype_bytes(p->dtype, p->elements), state = ivl_dtype_bytes(IVL_F32, p->trainable);
-    return value + (p->dtype == IVL_F32 ? 3 : 4) * state; /* gradient, moments, and a master copy unless it is the value */
+    /* gradient, moments, and a master copy unless it is the value */
+    return value + (p->dtype == IVL_F32 ? 3 : 4) * state;
 }
 
 static ivl_status print_plan(const options *o, const ivl_model_config *c, const ivl_params *p, const ivl_caps *caps,
@@ -96,11 +100,13 @@ static ivl_status print_plan(const options *o, const ivl_model_config *c, const 
     char a[16], b[16], d[16];
     ivl_step_print(step, stdout, o->nodes);
     double state = (double)training_bytes(p), total = state + (double)z.work + (double)z.io;
-    printf("\nmodel: %.2f million parameters; a step of %d samples is %.1f GFLOP\n", (double)p->weights / 1e6, o->batch, z.flops / 1e9);
+    printf("\nmodel: %.2f million parameters; a step of %d samples is %.1f GFLOP\n", (double)p->weights / 1e6,
+           o->batch, z.flops / 1e9);
     printf("device: %s\n", caps->name);
     printf("%s for weights, gradients and moments, %s for activations, %s in all: ", cli_bytes(state, a),
            cli_bytes((double)z.work + (double)z.io, b), cli_bytes(total, d));
-    printf(total <= (double)caps->mem_bytes ? "fits in %s\n" : "does NOT fit in %s\n", cli_bytes((double)caps->mem_bytes, a));
+    printf(total <= (double)caps->mem_bytes ? "fits in %s\n" : "does NOT fit in %s\n",
+           cli_bytes((double)caps->mem_bytes, a));
     ivl_step_destroy(step);
     return IVL_OK;
 }

@@ -24,10 +24,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp_option rows[] = { { "out", 'o', "F.html", 0, "Where the page goes (RUN/report.html)", 0 }, { 0 } };
+static const struct argp_option rows[] = {
+    { "out", 'o', "F.html", 0, "Where the page goes (RUN/report.html)", 0 }, { 0 }
+};
 static const struct argp argp = {
-    rows, parse, "RUN", "Writes the report of a run: facts, curves, recall tables (RUN/eval/*.json), searches (RUN/search.json).",
-    NULL, NULL, NULL,
+    rows,
+    parse,
+    "RUN",
+    "Writes the report of a run: facts, curves, recall tables (RUN/eval/*.json), searches (RUN/search.json).",
+    NULL,
+    NULL,
+    NULL,
 };
 
 int cmd_report(int argc, char **argv)
@@ -35,7 +42,8 @@ int cmd_report(int argc, char **argv)
     options o = { 0 };
     cli_parse(&argp, argc, argv, &o);
     char *path = ivl_path_join(o.run, "report.html");
-    ivl_status s = path ? ivl_report_write(o.run, o.out ? o.out : path) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = path ? ivl_report_write(o.run, o.out ? o.out : path)
+                        : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) printf("%s\n", o.out ? o.out : path);
     free(path);
     return s == IVL_OK ? cli_done() : cli_failed();

@@ -36,8 +36,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = { CLI_MODEL_CHILD, { 0 } };
-static const struct argp argp = { rows, parse, "QUERY", "Searches pictures with words: prints score and name of the best.",
-                                  children, NULL, NULL };
+static const struct argp argp = {
+    rows,     parse, "QUERY", "Searches pictures with words: prints score and name of the best.",
+    children, NULL,  NULL
+};
 
 static int better_first(const void *a, const void *b)
 {
@@ -52,12 +54,14 @@ static ivl_status print_name(const char *names, const char *path, double score, 
         names = strchr(names, '\n');
         if (names) names++;
     }
-    IVL_CHECK(names && *names, IVL_EFORMAT, "%s: no line %lld: this is not the index's list of names", path, (long long)row + 1);
+    IVL_CHECK(names && *names, IVL_EFORMAT, "%s: no line %lld: this is not the index's list of names", path,
+              (long long)row + 1);
     printf("%8.4f  %.*s\n", score, (int)strcspn(names, "\n"), names);
     return IVL_OK;
 }
 
-static ivl_status print_best(const options *o, const ivl_npy *index, const float *v, const char *names, const char *path)
+static ivl_status print_best(const options *o, const ivl_npy *index, const float *v, const char *names,
+                             const char *path)
 {
     found *f = malloc((size_t)(index->rows + 1) * sizeof *f);
     IVL_CHECK(f, IVL_ENOMEM, "out of memory");
@@ -67,7 +71,8 @@ static ivl_status print_best(const options *o, const ivl_npy *index, const float
     }
     qsort(f, (size_t)index->rows, sizeof *f, better_first);
     ivl_status s = IVL_OK;
-    for (int i = 0; i < o->top && i < index->rows && s == IVL_OK; i++) s = print_name(names, path, f[i].score, f[i].row);
+    for (int i = 0; i < o->top && i < index->rows && s == IVL_OK; i++)
+        s = print_name(names, path, f[i].score, f[i].row);
     free(f);
     return s;
 }
@@ -86,10 +91,12 @@ static ivl_status search(const options *o, ivl_embedder *e)
     ivl_npy index = { 0 };
     char *path = names_of(o->index), *names = NULL;
     float *v = malloc((size_t)ivl_embedder_dim(e) * sizeof *v);
-    ivl_status s = path && v ? ivl_npy_open(o->index, &index) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = path && v ? ivl_npy_open(o->index, &index)
+                             : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && index.cols != ivl_embedder_dim(e))
-        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: rows of %lld where this model has %d: embed the pictures with this model",
-                     o->index, (long long)index.cols, ivl_embedder_dim(e));
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                     "%s: rows of %lld where this model has %d: embed the pictures with this model", o->index,
+                     (long long)index.cols, ivl_embedder_dim(e));
     if (s == IVL_OK) s = ivl_read_file(path, 0, &names, NULL);
     if (s == IVL_OK) s = ivl_embed_texts(e, &o->query, 1, v);
     if (s == IVL_OK) s = print_best(o, &index, v, names, path);

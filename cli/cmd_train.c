@@ -66,11 +66,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
 static const struct argp argp = {
-    rows, parse, "RECIPE.yaml",
+    rows,
+    parse,
+    "RECIPE.yaml",
     "Trains stage 1: pictures and texts into one space.\v"
-    "Keys come from the recipe, then from the environment (IVL_TRAIN_STEPS=100), then from --set. An interrupt or SIGTERM "
+    "Keys come from the recipe, then from the environment (IVL_TRAIN_STEPS=100), then from --set. An "
+    "interrupt or SIGTERM "
     "saves a checkpoint and ends with status 0; a killed run goes on with --resume, to the same bits.",
-    children, NULL, NULL,
+    children,
+    NULL,
+    NULL,
 };
 
 typedef struct screen { cli_progress bar; bool begun; } screen;
@@ -122,7 +127,9 @@ int cmd_train(int argc, char **argv)
     options o = { 0 };
     ivl_recipe r;
     cli_parse(&argp, argc, argv, &o);
-    if (o.help_keys) return ivl_conf_help(ivl_recipe_rows, ivl_recipe_n_rows, stdout) == IVL_OK ? cli_done() : cli_failed();
+    if (o.help_keys)
+        return ivl_conf_help(ivl_recipe_rows, ivl_recipe_n_rows, stdout) == IVL_OK ? cli_done()
+                                                                                   : cli_failed();
     if (ivl_conf_defaults(ivl_recipe_rows, ivl_recipe_n_rows, &r) != IVL_OK) return cli_failed();
     int status;
     if (read_recipe(&o, &r) != IVL_OK) {

@@ -10,7 +10,8 @@
 typedef struct options { const char *dir, *device; ivl_dtype compute; bool strict, json; int printed; } options;
 
 static const struct argp_option rows[] = {
-    { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default, whatever the files hold), bf16, fp16", 0 },
+    { "compute", 'c', "TYPE", 0,
+      "Storage of weights and activations: fp32 (default, whatever the files hold), bf16, fp16", 0 },
     { "strict", 's', NULL, 0, "Tensors that this version does not compute count as failures", 0 },
     { "json", 'j', NULL, 0, "One JSON object instead of lines", 0 },
     { 0 },
@@ -22,7 +23,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->device; break;
     case 'c':
-        if (ivl_dtype_parse(arg, &o->compute) != IVL_OK || (o->compute != IVL_F32 && o->compute != IVL_BF16 && o->compute != IVL_F16))
+        if (ivl_dtype_parse(arg, &o->compute) != IVL_OK ||
+            (o->compute != IVL_F32 && o->compute != IVL_BF16 && o->compute != IVL_F16))
             cli_usage(state, "--compute takes fp32, bf16 or fp16, not %s", arg);
         break;
     case 's': o->strict = true; break;

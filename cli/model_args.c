@@ -8,7 +8,8 @@ static const struct argp_option rows[] = {
     { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
     { "batch", 'b', "N", 0, "Pictures or texts at a time (8)", 0 },
     { "image-size", 'i', "PIXELS", 0, "Input size; positions are resized to it (the model's)", 0 },
-    { "mode", 1000, "c|g", 0, "c: InternVL-C (default); g: InternVL-G needs stage 2, which this version does not have", 0 },
+    { "mode", 1000, "c|g", 0,
+      "c: InternVL-C (default); g: InternVL-G needs stage 2, which this version does not have", 0 },
     { 0 },
 };
 

@@ -3,7 +3,8 @@
 /* One of q, k, v of the pooling: LayerNorm, linear, bias kept apart under its own name. */
 static ivl_val pool_input(const ivl_scope *s, const char *prefix, char which, ivl_val x)
 {
-    ivl_val w = ivl_weight(s, "%s.norm1_%c.weight", prefix, which), b = ivl_weight(s, "%s.norm1_%c.bias", prefix, which);
+    ivl_val w = ivl_weight(s, "%s.norm1_%c.weight", prefix, which),
+            b = ivl_weight(s, "%s.norm1_%c.bias", prefix, which);
     ivl_val h = ivl_layer_norm(s->g, x, w, b, 1e-5);
     return ivl_linear(s->g, h, ivl_weight(s, "%s.cross_attn.%c.weight", prefix, which),
                       ivl_weight(s, "%s.cross_attn.%c_bias", prefix, which));

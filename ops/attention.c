@@ -58,8 +58,8 @@ static ivl_status check(const ivl_node *n)
               "attention: len is %s, not i32[%lld]", ivl_tensor_text(len, s, sizeof s), (long long)q->dim[0]);
     IVL_CHECK(a->mask >= IVL_MASK_FULL && a->mask <= IVL_MASK_PREFIX && a->queries >= 0, IVL_EINVAL,
               "attention: no mask rule %d with %d queries", (int)a->mask, a->queries);
-    IVL_CHECK(q->dim[1] < INT32_MAX / 2 && n->x[1]->dim[1] < INT32_MAX / 2, IVL_EUNSUPPORTED, "attention: %lld x %lld rows",
-              (long long)q->dim[1], (long long)n->x[1]->dim[1]);
+    IVL_CHECK(q->dim[1] < INT32_MAX / 2 && n->x[1]->dim[1] < INT32_MAX / 2, IVL_EUNSUPPORTED,
+              "attention: %lld x %lld rows", (long long)q->dim[1], (long long)n->x[1]->dim[1]);
     return IVL_OK;
 }
 

@@ -39,9 +39,10 @@ static bool fits(const ivl_caps *c, const ivl_node *n)
 static ivl_status build(ivl_device *d, const ivl_node *n, const int *param, int i, const char *entry, ivl_prep **p_p)
 {
     int lanes = ivl_device_caps(d)->vec_f32;
-    return ivl_prep_kernel(d, p_p, i, param, "attention", entry, "%s -DWG_SIZE=%d -DBM=%d -DBN=%d -DHEAD_DIM=%d -DVW=%d",
-                           ivl_t_define(n->x[0]->dtype), param[WG], param[ROWS], param[COLS],
-                           ivl_attention_dims_of(n).dim, lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4);
+    lanes = lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
+    return ivl_prep_kernel(d, p_p, i, param, "attention", entry,
+                           "%s -DWG_SIZE=%d -DBM=%d -DBN=%d -DHEAD_DIM=%d -DVW=%d", ivl_t_define(n->x[0]->dtype),
+                           param[WG], param[ROWS], param[COLS], ivl_attention_dims_of(n).dim, lanes);
 }
 
 /* Rows that one group takes: as even as they come, and enough groups for every core. */
@@ -185,8 +186,21 @@ const ivl_impl ivl_attention_impls[IVL_ATTENTION_IMPLS] = {
       .destroy = ivl_prep_destroy, .space = &space },
 };
 const ivl_impl ivl_attention_bwd_impls[IVL_ATTENTION_BWD_IMPLS] = {
-    { .name = "attention_bwd.any.fused", .op = IVL_OP_attention_bwd, .rank = 1, .fits = fits_fused,
-      .scratch = scratch_fused, .prepare = prepare_fused, .run = run_fused, .destroy = ivl_prep_destroy, .space = &space },
-    { .name = "attention_bwd.any.tiled", .op = IVL_OP_attention_bwd, .fits = fits, .scratch = scratch_tiled,
-      .prepare = prepare_tiled, .run = run_tiled, .destroy = ivl_prep_destroy, .space = &space },
+    { .name = "attention_bwd.any.fused",
+      .op = IVL_OP_attention_bwd,
+      .rank = 1,
+      .fits = fits_fused,
+      .scratch = scratch_fused,
+      .prepare = prepare_fused,
+      .run = run_fused,
+      .destroy = ivl_prep_destroy,
+      .space = &space },
+    { .name = "attention_bwd.any.tiled",
+      .op = IVL_OP_attention_bwd,
+      .fits = fits,
+      .scratch = scratch_tiled,
+      .prepare = prepare_tiled,
+      .run = run_tiled,
+      .destroy = ivl_prep_destroy,
+      .space = &space },
 };

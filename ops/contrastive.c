@@ -1,6 +1,7 @@
-/* contrastive: the symmetric cross-entropy of image-text pairs (CLIP; InternVL stage 1), in blocks. With z = exp(s) x y^T
- * and smoothing e over n columns, a row costs lse(z) - (1-e) z_target - e/n sum(z), and its gradient is
- * dz = (softmax(z) - (1-e) [target] - e/n) / (2 rows that count). If no row counts the loss is 0. */
+/* contrastive: the symmetric cross-entropy of image-text pairs (CLIP; InternVL stage 1), in blocks. With z =
+ * exp(s) x y^T and smoothing e over n columns, a row costs lse(z) - (1-e) z_target - e/n sum(z), and its
+ * gradient is dz = (softmax(z) - (1-e) [target] - e/n) / (2 rows that count). If no row counts the loss is 0.
+ */
 #include "ops/contrastive.h"
 
 ivl_val ivl_contrastive(ivl_graph *g, ivl_val image, ivl_val text, ivl_val all_image, ivl_val all_text,
@@ -81,7 +82,7 @@ static ivl_status infer_bwd(const ivl_node *n)
     return IVL_OK;
 }
 
-/* --- portable: one group per row -------------------------------------------------------------------------------------- */
+/* --- portable: one group per row ------------------------------------------------------------------ */
 
 static size_t scratch_bytes(const ivl_caps *c, const ivl_node *n)
 {
@@ -155,8 +156,8 @@ static ivl_status prepare_bwd(ivl_device *d, const ivl_node *n, const int *param
     return build(d, n, param, p_p, entry);
 }
 
-static ivl_status run_pass(ivl_stream *s, const ivl_node *n, const ivl_prep *p, const pass *q, int add, ivl_buffer scratch,
-                           int64_t off)
+static ivl_status run_pass(ivl_stream *s, const ivl_node *n, const ivl_prep *p, const pass *q, int add,
+                           ivl_buffer scratch, int64_t off)
 {
     ivl_contrastive_dims d = ivl_contrastive_dims_of(n);
     ivl_args a = { 0 };
@@ -194,8 +195,14 @@ static const ivl_impl impls[] = {
       .prepare = prepare, .run = run, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
 };
 static const ivl_impl impls_bwd[] = {
-    { .name = "contrastive_bwd.any.group", .op = IVL_OP_contrastive_bwd, .fits = ivl_fits_kernels, .scratch = scratch_bwd,
-      .prepare = prepare_bwd, .run = run_bwd, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
+    { .name = "contrastive_bwd.any.group",
+      .op = IVL_OP_contrastive_bwd,
+      .fits = ivl_fits_kernels,
+      .scratch = scratch_bwd,
+      .prepare = prepare_bwd,
+      .run = run_bwd,
+      .destroy = ivl_prep_destroy,
+      .space = &ivl_row_space },
 };
 
 static double flops(const ivl_node *n)

@@ -118,8 +118,7 @@ const ivl_impl ivl_linear_gelu_impls[] = { TILED(linear_gelu) };
 const ivl_impl ivl_linear_residual_impls[] = { TILED(linear_residual) };
 const ivl_impl ivl_matmul_impls[] = { TILED(matmul) };
 
-/* --- column sums
- * ---------------------------------------------------------------------------------------------------- */
+/* --- column sums ---------------------------------------------------------------------------------- */
 
 static size_t sum_scratch(const ivl_caps *c, const ivl_node *n)
 {

@@ -231,8 +231,9 @@ ivl_val ivl_slice(ivl_graph *g, ivl_val x, int i, int n)
     const ivl_tensor *tx = ivl_tensor_of(g, x);
     if (!tx || n < 1 || n > 64 || i < 0 || i >= n || tx->rank < 1 || ivl_cols(tx) % n) {
         char text[96];
-        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "slice: no part %d of %d of the last axis of %s",
-                                            i, n, tx ? ivl_tensor_text(tx, text, sizeof text) : "nothing"));
+        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__,
+                                            "slice: no part %d of %d of the last axis of %s", i, n,
+                                            tx ? ivl_tensor_text(tx, text, sizeof text) : "nothing"));
     }
     ivl_tensor t = *tx;
     t.dim[t.rank - 1] /= n;
@@ -249,7 +250,8 @@ ivl_val ivl_reshape(ivl_graph *g, ivl_val x, int rank, const int64_t *dim)
     if (!tx || !ivl_contiguous(tx) || ivl_numel(tx) != ivl_numel(&t)) {
         char a[96], b[96];
         return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "reshape: %s cannot become %s",
-                                            tx ? ivl_tensor_text(tx, a, sizeof a) : "nothing", ivl_tensor_text(&t, b, sizeof b)));
+                                            tx ? ivl_tensor_text(tx, a, sizeof a) : "nothing",
+                                            ivl_tensor_text(&t, b, sizeof b)));
     }
     t.off = ivl_value_of(g, x)->kind == IVL_VIEW ? tx->off : 0;
     return view(g, x, &t);

@@ -9,7 +9,10 @@ static int larger_first(const void *a, const void *b)
     return x->first != y->first ? (x->first > y->first) - (x->first < y->first) : (x > y) - (x < y);
 }
 
-static bool together(const ivl_mem_item *a, const ivl_mem_item *b) { return a->first <= b->last && b->first <= a->last; }
+static bool together(const ivl_mem_item *a, const ivl_mem_item *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
 
 /* Placed items, sorted by (slab, off), so that one pass finds the first gap. */
 typedef struct placed { ivl_mem_item **item; int n; } placed;
@@ -58,13 +61,15 @@ ivl_status ivl_memplan(ivl_mem_item *item, int n, size_t align, size_t gap, size
     for (int i = 0; i < m && s == IVL_OK; i++) {
         ivl_mem_item *it = order[i];
         if (it->bytes + gap > limit) {
-            s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "one tensor of %zu bytes is more than the device allocates at once (%zu)",
-                         it->bytes, limit);
+            s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__,
+                         "one tensor of %zu bytes is more than the device allocates at once (%zu)", it->bytes,
+                         limit);
             break;
         }
         place(&p, it, it->bytes + gap, gap, align, limit);
         if (it->slab >= IVL_MAX_SLABS) {
-            s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "the plan needs more than %d slabs of %zu bytes", IVL_MAX_SLABS, limit);
+            s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "the plan needs more than %d slabs of %zu bytes",
+                         IVL_MAX_SLABS, limit);
             break;
         }
         insert(&p, it);

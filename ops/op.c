@@ -31,7 +31,10 @@ ivl_status ivl_out(const ivl_node *n, int i, ivl_dtype dtype, int rank, const in
     return IVL_OK;
 }
 
-ivl_status ivl_out_like(const ivl_node *n, int i, const ivl_tensor *t) { return ivl_out(n, i, t->dtype, t->rank, t->dim); }
+ivl_status ivl_out_like(const ivl_node *n, int i, const ivl_tensor *t)
+{
+    return ivl_out(n, i, t->dtype, t->rank, t->dim);
+}
 
 ivl_status ivl_need(const ivl_node *n, int i, const char *what, int rank)
 {
@@ -81,8 +84,8 @@ void ivl_arg_tensor(ivl_args *a, const ivl_tensor *t)
 ivl_status ivl_enqueue(ivl_stream *s, ivl_kernel *k, int64_t gx, int64_t gy, int64_t gz, int local, ivl_args *a)
 {
     if (gx <= 0 || gy <= 0 || gz <= 0) return IVL_OK; /* nothing to do */
-    IVL_CHECK(gx <= INT32_MAX && gy <= INT32_MAX && gz <= INT32_MAX, IVL_EUNSUPPORTED, "a launch of %lld x %lld x %lld groups",
-              (long long)gx, (long long)gy, (long long)gz);
+    IVL_CHECK(gx <= INT32_MAX && gy <= INT32_MAX && gz <= INT32_MAX, IVL_EUNSUPPORTED,
+              "a launch of %lld x %lld x %lld groups", (long long)gx, (long long)gy, (long long)gz);
     ivl_grid g = { { (uint32_t)gx, (uint32_t)gy, (uint32_t)gz }, (uint32_t)local };
     return ivl_launch(s, k, g, a->arg, a->n);
 }

@@ -17,8 +17,9 @@ static ivl_status infer(const ivl_node *n)
     int64_t h = px->dim[bytes ? 1 : 2], w = px->dim[bytes ? 2 : 3], p = a->patch;
     IVL_CHECK((bytes || px->dtype == IVL_F32 || px->dtype == IVL_F64) && px->dim[bytes ? 3 : 1] == 3, IVL_ESHAPE,
               "patchify: pixels are %s, not u8[B,H,W,3] or f32[B,3,H,W]", ivl_tensor_text(px, s, sizeof s));
-    IVL_CHECK(p > 0 && h % p == 0 && w % p == 0, IVL_ESHAPE, "patchify: %lld x %lld pixels do not split into patches of %d",
-              (long long)h, (long long)w, a->patch);
+    IVL_CHECK(p > 0 && h % p == 0 && w % p == 0, IVL_ESHAPE,
+              "patchify: %lld x %lld pixels do not split into patches of %d", (long long)h, (long long)w,
+              a->patch);
     IVL_CHECK(!keep || (keep->dtype == IVL_I32 && keep->rank == 2 && keep->dim[0] == px->dim[0]), IVL_ESHAPE,
               "patchify: keep list is %s, not i32[%lld,K]", ivl_tensor_text(keep, s, sizeof s), (long long)px->dim[0]);
     IVL_CHECK(ivl_is_float(a->dtype), IVL_EINVAL, "patchify: cannot make patches of %s", ivl_dtype_name(a->dtype));
@@ -28,12 +29,13 @@ static ivl_status infer(const ivl_node *n)
                    (int64_t[]){ px->dim[0], keep ? keep->dim[1] : (h / p) * (w / p), 3 * p * p });
 }
 
-/* --- portable: one group per patch ------------------------------------------------------------------------------------ */
+/* --- portable: one group per patch ---------------------------------------------------------------- */
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "patchify", "patchify_fwd", "%s -DWG_SIZE=%d%s%s", ivl_t_define(n->y[0]->dtype),
-                           param[0], n->x[0]->dtype == IVL_U8 ? " -DBYTES" : "", n->x[1] ? " -DHAS_KEEP" : "");
+    return ivl_prep_kernel(d, p_p, 0, param, "patchify", "patchify_fwd", "%s -DWG_SIZE=%d%s%s",
+                           ivl_t_define(n->y[0]->dtype), param[0], n->x[0]->dtype == IVL_U8 ? " -DBYTES" : "",
+                           n->x[1] ? " -DHAS_KEEP" : "");
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)

@@ -233,8 +233,8 @@ static ivl_status whole(ivl_plan *p, ivl_val v, size_t bytes, const ivl_tensor *
     const ivl_tensor *t = &p->t[v.id];
     char text[96];
     IVL_CHECK(t->buf.handle, IVL_EINVAL, "%s: the plan dropped this value: ivl_keep it while recording", t->name);
-    IVL_CHECK(ivl_contiguous(t) && bytes == ivl_dtype_bytes(t->dtype, ivl_numel(t)), IVL_ESHAPE, "%s: %zu bytes given for %s",
-              t->name, bytes, ivl_tensor_text(t, text, sizeof text));
+    IVL_CHECK(ivl_contiguous(t) && bytes == ivl_dtype_bytes(t->dtype, ivl_numel(t)), IVL_ESHAPE,
+              "%s: %zu bytes given for %s", t->name, bytes, ivl_tensor_text(t, text, sizeof text));
     *t_p = t;
     return IVL_OK;
 }

@@ -35,9 +35,13 @@ static void print_step(const ivl_plan *p, int i, FILE *f)
 void ivl_plan_print(const ivl_plan *p, FILE *f, bool nodes)
 {
     ivl_plan_size z = ivl_plan_sizes(p);
-    if (nodes) fprintf(f, "%5s  %-26s %-26s %-26s %10s %10s\n", "node", "implementation", "first input", "output", "GFLOP", "scratch/M");
+    if (nodes)
+        fprintf(f, "%5s  %-26s %-26s %-26s %10s %10s\n", "node", "implementation", "first input", "output",
+                "GFLOP", "scratch/M");
     for (int i = 0; nodes && i < p->n_step; i++) print_step(p, i, f);
     fprintf(f, "%d nodes, %.3f GFLOP a run\n", z.nodes, z.flops / 1e9);
-    fprintf(f, "%.1f MiB activations and scratch in %d slab%s (largest tensor %.1f MiB), %.1f MiB batch record\n",
-            (double)z.work / 0x1p20, z.slabs, z.slabs == 1 ? "" : "s", (double)z.largest / 0x1p20, (double)z.io / 0x1p20);
+    fprintf(
+        f, "%.1f MiB activations and scratch in %d slab%s (largest tensor %.1f MiB), %.1f MiB batch record\n",
+        (double)z.work / 0x1p20, z.slabs, z.slabs == 1 ? "" : "s", (double)z.largest / 0x1p20,
+        (double)z.io / 0x1p20);
 }

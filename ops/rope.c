@@ -38,7 +38,7 @@ static ivl_status grad(ivl_graph *g, const ivl_node *n)
     return ivl_record_bwd(g, IVL_OP_rope, (ivl_val[]){ ivl_grad(g, n->out[0]), n->in[1] }, 2, n->in, 1, &a, sizeof a);
 }
 
-/* --- portable: one group per row ------------------------------------------------------------------------------------- */
+/* --- portable: one group per row ------------------------------------------------------------------ */
 
 /* Without positions cos and sin of every (position, pair) are a table; with them only the frequencies are. */
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
@@ -46,8 +46,9 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
     const ivl_rope_attr *a = n->attr;
     const ivl_tensor *x = n->x[0];
     int64_t len = n->x[1] ? 1 : x->dim[x->rank - 2], half = ivl_cols(x) / a->heads / 2;
-    IVL_TRY(ivl_prep_kernel(d, p_p, 0, param, "rope", "rope_fwd", "%s -DWG_SIZE=%d%s%s", ivl_t_define(x->dtype), param[0],
-                            a->adjacent ? " -DADJACENT" : "", n->x[1] ? " -DHAS_POS" : ""));
+    IVL_TRY(ivl_prep_kernel(d, p_p, 0, param, "rope", "rope_fwd", "%s -DWG_SIZE=%d%s%s",
+                            ivl_t_define(x->dtype), param[0], a->adjacent ? " -DADJACENT" : "",
+                            n->x[1] ? " -DHAS_POS" : ""));
     float *table = malloc((size_t)(2 * len * half) * sizeof *table);
     if (!table) {
         ivl_prep_destroy(*p_p);
@@ -73,7 +74,8 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     ivl_args a = { 0 };
     ivl_arg_tensor(&a, x), ivl_arg_tensor(&a, n->x[1]), ivl_arg_tensor(&a, n->y[0]);
     ivl_arg_buffer(&a, p->table, 0);
-    ivl_arg_int(&a, (int)x->dim[x->rank - 2]), ivl_arg_int(&a, t->heads), ivl_arg_int(&a, (int)(ivl_cols(x) / t->heads / 2));
+    ivl_arg_int(&a, (int)x->dim[x->rank - 2]), ivl_arg_int(&a, t->heads),
+        ivl_arg_int(&a, (int)(ivl_cols(x) / t->heads / 2));
     ivl_arg_float(&a, t->inverse ? -1.0f : 1.0f), ivl_arg_int(&a, ivl_adds(n, 0));
     return ivl_enqueue(s, p->k[0], ivl_rows(x), 1, 1, p->p[0], &a);
 }

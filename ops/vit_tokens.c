@@ -52,10 +52,11 @@ static ivl_status infer_bwd(const ivl_node *n)
     return IVL_OK;
 }
 
-/* --- portable: one group per row; gradients of positions: one group per position ------------------------------------- */
+/* --- portable: one group per row; gradients of positions: one group per position ------------------ */
 
 /* out: the output that the kernel writes, which may be S. */
-static ivl_status build(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p, int i, const char *entry, int out)
+static ivl_status build(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p, int i,
+                        const char *entry, int out)
 {
     bool backward = n->op == IVL_OP_vit_tokens_bwd, keep = n->x[backward ? 0 : 3] != NULL;
     bool f32 = n->y[out] && n->y[out]->dtype == IVL_F32;

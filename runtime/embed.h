@@ -11,7 +11,11 @@ extern const ivl_embedded_file ivl_embedded_conf[]; /* configurations; the same 
 const ivl_embedded_file *ivl_source_find(const char *name);
 
 /* The same kernels compiled for NVIDIA GPUs, where the build had nvcc: file, storage type, binary. */
-typedef struct ivl_embedded_fatbin { const char *name, *storage; const unsigned char *data; size_t bytes; } ivl_embedded_fatbin;
+typedef struct ivl_embedded_fatbin {
+    const char *name, *storage;
+    const unsigned char *data;
+    size_t bytes;
+} ivl_embedded_fatbin;
 extern const ivl_embedded_fatbin ivl_fatbins[]; /* ends with a NULL name */
 
 #endif

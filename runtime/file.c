@@ -92,7 +92,8 @@ ivl_status ivl_read_file(const char *path, size_t limit, char **data_p, size_t *
     IVL_TRY(open_regular(path, &fd, &n));
     ivl_status s = IVL_OK;
     if (limit && n > limit)
-        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %zu bytes, more than the %zu expected at most", path, n, limit);
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %zu bytes, more than the %zu expected at most",
+                     path, n, limit);
     else if (!(data = malloc(n + 1)))
         s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: no memory for its %zu bytes", path, n);
     else

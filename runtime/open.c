@@ -28,7 +28,9 @@ ivl_status ivl_device_open(const char *spec, ivl_device **dev_p)
     if (!strncmp(spec, "check:", 6)) return ivl_check_open(spec + 6, dev_p);
     size_t n = strcspn(spec, ":");
     const ivl_backend *b = find(spec, n);
-    IVL_CHECK(b, IVL_EINVAL, "unknown device '%s': use host, opencl[:P.D], cuda[:N] or check:DEVICE (see `ivl devices`)", spec);
+    IVL_CHECK(b, IVL_EINVAL,
+              "unknown device '%s': use host, opencl[:P.D], cuda[:N] or check:DEVICE (see `ivl devices`)",
+              spec);
     int index = -1;
     if (spec[n]) IVL_TRY(ivl_backend_index(b, spec + n + 1, &index));
     return b->open(index, dev_p);

@@ -1,5 +1,6 @@
-/* Pictures and texts into unit vectors: model, tokenizer and transforms behind include/ivl/ivl.h. One plan for
- * pictures and one per text length; they share memory, and the last short batch is padded with rows that do not count. */
+/* Pictures and texts into unit vectors: model, tokenizer and transforms behind include/ivl/ivl.h. One plan
+ * for pictures and one per text length; they share memory, and the last short batch is padded with rows that
+ * do not count. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,8 @@ static ivl_status record_text(ivl_embedder *e, encoder *c, int64_t len)
 static ivl_status make_matrix(ivl_embedder *e)
 {
     int from = ivl_config_grid(&e->config), to = e->transform.size / e->config.vit.patch;
-    IVL_CHECK(e->transform.size % e->config.vit.patch == 0, IVL_EINVAL, "image size %d is no multiple of the patch size %d",
-              e->transform.size, e->config.vit.patch);
+    IVL_CHECK(e->transform.size % e->config.vit.patch == 0, IVL_EINVAL,
+              "image size %d is no multiple of the patch size %d", e->transform.size, e->config.vit.patch);
     if (from == to) return IVL_OK;
     e->resize = ivl_tensor_make(e->dtype, 2, (int64_t[]){ 1 + (int64_t)to * to, 1 + (int64_t)from * from });
     e->resize.name = "position matrix";
@@ -69,7 +70,8 @@ static ivl_status make_matrix(ivl_embedder *e)
     size_t bytes = ivl_dtype_bytes(e->dtype, n);
     float *m = malloc((size_t)n * sizeof *m);
     void *typed = malloc(bytes);
-    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m)
+                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = ivl_alloc(e->dev, IVL_MEM_DEVICE, bytes, &e->matrix);
     if (s == IVL_OK) {
         ivl_convert(typed, e->dtype, m, IVL_F32, n);
@@ -111,7 +113,8 @@ static ivl_status prepare(ivl_embedder *e)
     return ivl_alloc(e->dev, IVL_MEM_PINNED, io, &e->slot);
 }
 
-ivl_status ivl_embedder_open(const char *model_dir, ivl_device *dev, const ivl_embedder_options *options, ivl_embedder **e_p)
+ivl_status ivl_embedder_open(const char *model_dir, ivl_device *dev, const ivl_embedder_options *options,
+                             ivl_embedder **e_p)
 {
     static const ivl_embedder_options none;
     if (!options) options = &none;

@@ -44,7 +44,7 @@ ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
     return IVL_OK;
 }
 
-/* --- captions of the data set -------------------------------------------------------------------------------------- */
+/* --- captions of the data set --------------------------------------------------------------------- */
 
 void ivl_captions_free(ivl_captions *c)
 {
@@ -94,16 +94,22 @@ static ivl_status read_captions(const ivl_dataset *ds, const char *languages, iv
         ivl_sample_free(&rec);
         IVL_CHECK(ok, IVL_ENOMEM, "out of memory");
     }
-    IVL_CHECK(c->n > 0, IVL_EFORMAT, "no captions%s%s to evaluate with", languages ? " in " : "", languages ? languages : "");
+    IVL_CHECK(c->n > 0, IVL_EFORMAT, "no captions%s%s to evaluate with", languages ? " in " : "",
+              languages ? languages : "");
     return IVL_OK;
 }
 
-/* --- retrieval ------------------------------------------------------------------------------------------------------ */
+/* --- retrieval ------------------------------------------------------------------------------------ */
 
 typedef struct space { const ivl_captions *c; const float *image, *text; int n_image, dim; } space;
 
 /* Captions of one language (NULL: all) as pairs over the pictures that have one. */
-typedef struct subset { float *image, *text; int32_t *image_of, *same, *number; const char **words; int n_image, n; } subset;
+typedef struct subset {
+    float *image, *text;
+    int32_t *image_of, *same, *number;
+    const char **words;
+    int n_image, n;
+} subset;
 
 static void subset_free(subset *u)
 {
@@ -113,7 +119,14 @@ static void subset_free(subset *u)
 static ivl_status take_subset(const space *v, const char *lang, subset *u)
 {
     size_t row = (size_t)v->dim * sizeof(float), n = (size_t)v->c->n + 1, m = (size_t)v->n_image + 1;
-    *u = (subset){ malloc(m * row), malloc(n * row), malloc(n * 4), malloc(n * 4), malloc(m * 4), malloc(n * sizeof(char *)), 0, 0 };
+    *u = (subset){ malloc(m * row),
+                   malloc(n * row),
+                   malloc(n * 4),
+                   malloc(n * 4),
+                   malloc(m * 4),
+                   malloc(n * sizeof(char *)),
+                   0,
+                   0 };
     IVL_CHECK(u->image && u->text && u->image_of && u->same && u->number && u->words, IVL_ENOMEM, "out of memory");
     for (int i = 0; i < v->n_image; i++) u->number[i] = -1;
     for (int j = 0; j < v->c->n; j++) {
@@ -139,17 +152,20 @@ static void set_recalls(json_t *metrics, const char *what, const ivl_recall *r)
     }
 }
 
-static json_t *result(const ivl_eval_options *o, const char *lang, const subset *u, const ivl_recall *t2i, const ivl_recall *i2t)
+static json_t *result(const ivl_eval_options *o, const char *lang, const subset *u, const ivl_recall *t2i,
+                      const ivl_recall *i2t)
 {
     json_t *metrics = json_object();
     set_recalls(metrics, "image", t2i), set_recalls(metrics, "text", i2t);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], s:[ff], s:[ff]}",
-                     "dataset", o->data, "model", "internvl_c", "pretrained", o->model, "task", "zeroshot_retrieval",
-                     "language", lang, "images", u->n_image, "texts", u->n, "metrics", metrics, "chance@1", t2i->chance[0],
-                     "chance@5", t2i->chance[1], "chance@10", t2i->chance[2], "text_chance@1", i2t->chance[0], "text_chance@5",
-                     i2t->chance[1], "text_chance@10", i2t->chance[2], "image_ci95@1", t2i->low[0], t2i->high[0],
-                     "image_ci95@10", t2i->low[2], t2i->high[2], "text_ci95@1", i2t->low[0], i2t->high[0], "text_ci95@10",
-                     i2t->low[2], i2t->high[2]);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], "
+                     "s:[ff], s:[ff]}",
+                     "dataset", o->data, "model", "internvl_c", "pretrained", o->model, "task",
+                     "zeroshot_retrieval", "language", lang, "images", u->n_image, "texts", u->n, "metrics",
+                     metrics, "chance@1", t2i->chance[0], "chance@5", t2i->chance[1], "chance@10",
+                     t2i->chance[2], "text_chance@1", i2t->chance[0], "text_chance@5", i2t->chance[1],
+                     "text_chance@10", i2t->chance[2], "image_ci95@1", t2i->low[0], t2i->high[0],
+                     "image_ci95@10", t2i->low[2], t2i->high[2], "text_ci95@1", i2t->low[0], i2t->high[0],
+                     "text_ci95@10", i2t->low[2], i2t->high[2]);
 }
 
 static ivl_status add_result(const space *v, const ivl_eval_options *o, const char *lang, json_t *list)
@@ -200,7 +216,8 @@ static ivl_status embed_all(ivl_embedder *e, const ivl_dataset *ds, const ivl_ev
     IVL_TRY(ivl_embed_dataset(e, ds, o, image));
     for (int j = 0; j < c->n; j += CHUNK) {
         progress(o, "texts", j, c->n);
-        IVL_TRY(ivl_embed_texts(e, (const char *const *)c->text + j, c->n - j < CHUNK ? c->n - j : CHUNK, text + (int64_t)j * dim));
+        IVL_TRY(ivl_embed_texts(e, (const char *const *)c->text + j, c->n - j < CHUNK ? c->n - j : CHUNK,
+                                text + (int64_t)j * dim));
     }
     return IVL_OK;
 }
@@ -210,7 +227,8 @@ ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_
     ivl_captions c = { 0 };
     int64_t dim = ivl_embedder_dim(e), n = ivl_dataset_count(ds);
     ivl_status s = read_captions(ds, o->languages, &c);
-    float *image = malloc((size_t)(n * dim + 1) * sizeof *image), *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
+    float *image = malloc((size_t)(n * dim + 1) * sizeof *image),
+          *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
     json_t *list = json_array();
     if (s == IVL_OK && (!image || !text || !list)) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = embed_all(e, ds, o, &c, image, text);

@@ -28,15 +28,17 @@ static json_t *hit(const ivl_dataset *ds, int64_t i, double score, bool right)
     ivl_sample rec = { 0 };
     if (ivl_dataset_read(ds, i, &rec) != IVL_OK) return NULL;
     char *url = data_url(rec.image, rec.image_bytes);
-    json_t *h = json_pack("{s:s, s:s, s:f, s:b, s:s*}", "key", rec.key, "text", rec.n_captions ? rec.caption[0].text : "",
-                          "score", score, "right", right, "image", url);
+    json_t *h =
+        json_pack("{s:s, s:s, s:f, s:b, s:s*}", "key", rec.key, "text",
+                  rec.n_captions ? rec.caption[0].text : "", "score", score, "right", right, "image", url);
     free(url);
     ivl_sample_free(&rec);
     return h;
 }
 
 /* The six best pictures for caption j. */
-static json_t *query(const ivl_dataset *ds, const ivl_captions *c, int j, const float *image, const float *text, int dim)
+static json_t *query(const ivl_dataset *ds, const ivl_captions *c, int j, const float *image,
+                     const float *text, int dim)
 {
     int64_t best[HITS];
     double score[HITS];
@@ -60,8 +62,8 @@ static json_t *query(const ivl_dataset *ds, const ivl_captions *c, int j, const 
     return json_pack("{s:s, s:s, s:o}", "query", c->text[j], "lang", c->lang[j], "hits", hits);
 }
 
-ivl_status ivl_search_examples(const ivl_dataset *ds, const ivl_captions *c, const float *image, const float *text, int dim,
-                               const ivl_eval_options *o)
+ivl_status ivl_search_examples(const ivl_dataset *ds, const ivl_captions *c, const float *image,
+                               const float *text, int dim, const ivl_eval_options *o)
 {
     json_t *list = json_array();
     int n = o->n_examples < c->n ? o->n_examples : c->n;

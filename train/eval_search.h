@@ -15,7 +15,7 @@ bool ivl_language_in(const char *list, const char *lang);
 ivl_status ivl_json_save(json_t *j, const char *path);
 
 /* o->n_examples captions, spread over the languages, each with its best six pictures, to o->examples. */
-ivl_status ivl_search_examples(const ivl_dataset *ds, const ivl_captions *c, const float *image, const float *text, int dim,
-                               const ivl_eval_options *o);
+ivl_status ivl_search_examples(const ivl_dataset *ds, const ivl_captions *c, const float *image,
+                               const float *text, int dim, const ivl_eval_options *o);
 
 #endif

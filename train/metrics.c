@@ -84,7 +84,9 @@ ivl_status ivl_metrics_close(ivl_metrics *m)
     int bad = 0;
     if (m->json) bad |= fclose(m->json);
     if (m->events) bad |= fclose(m->events);
-    ivl_status s = bad ? ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", m->path, strerror(errno)) : IVL_OK;
+    ivl_status s =
+        bad ? ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", m->path, strerror(errno))
+            : IVL_OK;
     free(m->path), free(m);
     return s;
 }

@@ -118,8 +118,9 @@ ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got
     IVL_TRY(ivl_parity_data(c, name, &want, &n));
     if (n > n_got) {
         free(want);
-        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s has %lld elements where the model gives %lld", c->dir, name,
-                        (long long)n, (long long)n_got);
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                        "%s: %s has %lld elements where the model gives %lld", c->dir, name, (long long)n,
+                        (long long)n_got);
     }
     for (int64_t i = 0; i < n; i++) {
         double d = fabs(got[i] - want[i]);
@@ -171,7 +172,8 @@ static ivl_val feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int ra
     return v;
 }
 
-ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int rank, const int64_t *dim, const void *data)
+ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int rank, const int64_t *dim,
+                        const void *data)
 {
     ivl_tensor t = ivl_tensor_make(dtype, rank, dim);
     size_t bytes = ivl_dtype_bytes(dtype, ivl_numel(&t));
@@ -223,7 +225,8 @@ ivl_status ivl_parity_drop(ivl_parity_run *r, bool uniform, ivl_val *drop)
     int64_t dim[IVL_MAX_RANK], n;
     double *keep = NULL;
     IVL_TRY(ivl_parity_shape(r->c, "in.drop_keep", &rank, dim));
-    IVL_CHECK(rank == 3 && dim[0] == vit->layers && dim[1] == 2, IVL_EFORMAT, "%s: in.drop_keep has another shape", r->c->dir);
+    IVL_CHECK(rank == 3 && dim[0] == vit->layers && dim[1] == 2, IVL_EFORMAT,
+              "%s: in.drop_keep has another shape", r->c->dir);
     IVL_TRY(ivl_parity_data(r->c, "in.drop_keep", &keep, &n));
     float *scale = malloc((size_t)(n + 1) * sizeof *scale);
     for (int64_t i = 0; scale && i < n; i++) {

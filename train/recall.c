@@ -132,7 +132,8 @@ ivl_status ivl_zeroshot(const float *image, int n_image, const float *class_vect
     }
     for (int i = 0; i < n_image; i++) {
         int before = 0, want = label[i];
-        for (int c = 0; c < n_class; c++) score[c] = dot(image + (int64_t)i * dim, class_vector + (int64_t)c * dim, dim);
+        for (int c = 0; c < n_class; c++)
+            score[c] = dot(image + (int64_t)i * dim, class_vector + (int64_t)c * dim, dim);
         for (int c = 0; c < n_class; c++) before += c != want && !(score[c] < score[want]);
         a.top1 += before < 1, a.top5 += before < 5;
         hit[want] += before < 1, seen[want]++;

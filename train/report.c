@@ -13,13 +13,20 @@
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
     "content=\"width=device-width\"><title>libivl: a training run</title><style>\n"
-    "body{font-family:sans-serif;margin:2em auto;max-width:1000px;padding:0 1em;color:#222;line-height:1.45}\n"
-    "h1{font-size:1.6em}h2{margin-top:2em;border-bottom:1px solid #ccc}table{border-collapse:collapse;margin:1em 0}\n"
-    "td,th{padding:.25em .7em;border-bottom:1px solid #e4e4e4;text-align:right}td:first-child,th:first-child{text-align:left}\n"
-    "th{background:#f4f6f8}.charts{display:flex;flex-wrap:wrap;gap:16px}.q{display:flex;gap:10px;align-items:flex-start;\n"
-    "margin:.6em 0;flex-wrap:wrap}.q b{width:200px;flex:none;padding-top:26px}.hit{width:92px;font-size:11px;text-align:center;\n"
-    "border:2px solid transparent;border-radius:6px;padding:3px;overflow-wrap:anywhere}.right{border-color:#2c9a4b}\n"
-    ".hit img{width:72px;height:72px;object-fit:contain}.note{color:#666;font-size:.9em}\n</style></head><body>\n"
+    "body{font-family:sans-serif;margin:2em auto;max-width:1000px;padding:0 "
+    "1em;color:#222;line-height:1.45}\n"
+    "h1{font-size:1.6em}h2{margin-top:2em;border-bottom:1px solid "
+    "#ccc}table{border-collapse:collapse;margin:1em 0}\n"
+    "td,th{padding:.25em .7em;border-bottom:1px solid "
+    "#e4e4e4;text-align:right}td:first-child,th:first-child{text-align:left}\n"
+    "th{background:#f4f6f8}.charts{display:flex;flex-wrap:wrap;gap:16px}.q{display:flex;gap:10px;align-items:"
+    "flex-start;\n"
+    "margin:.6em 0;flex-wrap:wrap}.q "
+    "b{width:200px;flex:none;padding-top:26px}.hit{width:92px;font-size:11px;text-align:center;\n"
+    "border:2px solid "
+    "transparent;border-radius:6px;padding:3px;overflow-wrap:anywhere}.right{border-color:#2c9a4b}\n"
+    ".hit "
+    "img{width:72px;height:72px;object-fit:contain}.note{color:#666;font-size:.9em}\n</style></head><body>\n"
     "<h1>A training run of InternVL, stage 1</h1>\n";
 
 static json_t *load(const char *dir, const char *name)
@@ -135,8 +142,9 @@ static void percent(FILE *f, const json_t *metrics, const char *key)
 
 static void result_row(FILE *f, const json_t *r)
 {
-    static const char *const keys[] = { "image_retrieval_recall@1", "image_retrieval_recall@5", "image_retrieval_recall@10",
-                                        "text_retrieval_recall@1", "text_retrieval_recall@5", "text_retrieval_recall@10" };
+    static const char *const keys[] = { "image_retrieval_recall@1",  "image_retrieval_recall@5",
+                                        "image_retrieval_recall@10", "text_retrieval_recall@1",
+                                        "text_retrieval_recall@5",   "text_retrieval_recall@10" };
     static const char *const facts_of[] = { "dataset", "language", "script", "images", "texts" };
     fputs("<tr>", f);
     for (size_t i = 0; i < sizeof facts_of / sizeof *facts_of; i++) {
@@ -153,9 +161,12 @@ static void results_of(FILE *f, const char *dir, const char *name)
     const json_t *list = json_object_get(j, "results"), *r;
     size_t i;
     if (json_is_array(list)) {
-        fputs("<h3>", f), ivl_html_text(f, name), fputs("</h3>\n<table><tr><th>data</th><th>language</th><th>script</th>"
-              "<th>pictures</th><th>texts</th><th>text→picture R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
-              "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n", f);
+        fputs("<h3>", f), ivl_html_text(f, name),
+            fputs("</h3>\n<table><tr><th>data</th><th>language</th><th>script</th>"
+                  "<th>pictures</th><th>texts</th><th>text→picture "
+                  "R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
+                  "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n",
+                  f);
         json_array_foreach(list, i, r) result_row(f, r);
         fputs("</table>\n", f);
     }
@@ -187,7 +198,8 @@ static void tables(FILE *f, const char *run_dir)
 
 static void hit(FILE *f, const json_t *h)
 {
-    const char *image = json_string_value(json_object_get(h, "image")), *text = json_string_value(json_object_get(h, "text"));
+    const char *image = json_string_value(json_object_get(h, "image")),
+               *text = json_string_value(json_object_get(h, "text"));
     fprintf(f, "<div class=\"hit%s\">", json_is_true(json_object_get(h, "right")) ? " right" : "");
     if (image && !strncmp(image, "data:image/", 11)) {
         fputs("<img alt=\"\" src=\"", f), ivl_html_text(f, image), fputs("\">", f);
@@ -201,10 +213,13 @@ static void searches(FILE *f, const char *dir)
     const json_t *list = json_object_get(j, "queries"), *q, *h;
     size_t i, k;
     if (json_is_array(list)) {
-        fputs("<h2>Searching the pictures</h2>\n<p>Queries the model never saw with these pictures; the best six pictures "
-              "each, the right one framed.</p>\n", f);
+        fputs("<h2>Searching the pictures</h2>\n<p>Queries the model never saw with these pictures; the best "
+              "six pictures "
+              "each, the right one framed.</p>\n",
+              f);
         json_array_foreach(list, i, q) {
-            const char *text = json_string_value(json_object_get(q, "query")), *lang = json_string_value(json_object_get(q, "lang"));
+            const char *text = json_string_value(json_object_get(q, "query")),
+                       *lang = json_string_value(json_object_get(q, "lang"));
             fputs("<div class=\"q\"><b>", f), ivl_html_text(f, text ? text : ""), fputs("<br><span class=\"note\">", f);
             ivl_html_text(f, lang ? lang : ""), fputs("</span></b>\n", f);
             json_array_foreach(json_object_get(q, "hits"), k, h) hit(f, h);

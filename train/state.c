@@ -20,7 +20,7 @@ void ivl_state_free(ivl_state *st)
     *st = (ivl_state){ 0 };
 }
 
-/* --- tensors -------------------------------------------------------------------------------------------------------- */
+/* --- tensors -------------------------------------------------------------------------------------- */
 
 typedef struct source { const ivl_param *q; ivl_stream *s; ivl_slot slot; } source;
 
@@ -40,7 +40,9 @@ static ivl_status save_slot(const char *dir, const char *name, const ivl_params 
         const ivl_param *q = &p->param[i];
         if (slot != IVL_WEIGHT && !q->trainable) continue;
         from[n] = (source){ q, s, slot };
-        item[n] = (ivl_st_item){ .name = q->name, .type = IVL_ST_F32, .rank = q->rank, .fill = read_param, .ctx = &from[n] };
+        item[n] = (ivl_st_item){
+            .name = q->name, .type = IVL_ST_F32, .rank = q->rank, .fill = read_param, .ctx = &from[n]
+        };
         for (int j = 0; j < q->rank; j++) item[n].dim[j] = q->dim[j];
         n++;
     }
@@ -53,7 +55,8 @@ static ivl_status save_slot(const char *dir, const char *name, const ivl_params 
 static ivl_status load_one(const ivl_st *f, const char *file, const ivl_param *q, ivl_stream *s, ivl_slot slot)
 {
     const ivl_st_tensor *t = ivl_st_find(f, q->name);
-    IVL_CHECK(t && t->elements == q->elements, IVL_EFORMAT, "%s: %s is %s: this checkpoint is of another model", file, q->name,
+    IVL_CHECK(t && t->elements == q->elements, IVL_EFORMAT,
+              "%s: %s is %s: this checkpoint is of another model", file, q->name,
               t ? "of another size" : "missing");
     float *v = malloc((size_t)q->elements * sizeof *v);
     IVL_CHECK(v, IVL_ENOMEM, "out of memory");
@@ -76,7 +79,7 @@ static ivl_status load_slot(const char *dir, const char *name, const ivl_params 
     return e;
 }
 
-/* --- state.json ------------------------------------------------------------------------------------------------------ */
+/* --- state.json ----------------------------------------------------------------------------------- */
 
 static ivl_status save_json(const char *dir, const ivl_state *st)
 {
@@ -104,7 +107,8 @@ ivl_status ivl_state_read(const char *dir, ivl_state *st_p)
     const char *device = "", *recipe = "";
     ivl_status e = IVL_OK;
     if (!j || json_unpack(j, "{s:I, s:s, s:s}", "step", &step, "device", &device, "recipe", &recipe) || step < 0)
-        e = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not the state of a training run%s%s", path, j ? "" : ": ", j ? "" : je.text);
+        e = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not the state of a training run%s%s", path,
+                     j ? "" : ": ", j ? "" : je.text);
     else
         *st_p = (ivl_state){ step, strdup(device), strdup(recipe) };
     json_decref(j);
@@ -112,7 +116,7 @@ ivl_status ivl_state_read(const char *dir, ivl_state *st_p)
     return e;
 }
 
-/* --- folders --------------------------------------------------------------------------------------------------------- */
+/* --- folders -------------------------------------------------------------------------------------- */
 
 static void remove_folder(const char *path)
 {

@@ -283,7 +283,7 @@ ivl_status ivl_step_bind(ivl_step_plan *const *plans, int n)
 
 const ivl_step_layout *ivl_step_layout_of(const ivl_step_plan *p) { return &p->layout; }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------------- */
 
 static ivl_status copy_side(const ivl_step_plan *p, ivl_stream *s, const ivl_tensor *t, size_t kept_off, bool to_kept)
 {

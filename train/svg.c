@@ -66,7 +66,9 @@ static void axes(FILE *f, const frame *m)
     for (int i = 0; i <= 4; i++) {
         double v = m->y0 + (m->y1 - m->y0) * i / 4, y = H - BOTTOM - (double)(H - TOP - BOTTOM) * i / 4;
         double t = m->x0 + (m->x1 - m->x0) * i / 4, x = LEFT + (double)(W - LEFT - RIGHT) * i / 4;
-        fprintf(f, "<path stroke=\"#ddd\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n",
+        fprintf(f,
+                "<path stroke=\"#ddd\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
+                "text-anchor=\"end\">%.3g</text>\n",
                 LEFT, y, W - RIGHT, LEFT - 6, y + 4, m->log_y ? pow(10, v) : v);
         fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.4g</text>\n", x, H - BOTTOM + 16, t);
     }

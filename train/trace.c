@@ -26,8 +26,9 @@ static ivl_status first_bad(ivl_stream *s, const ivl_tensor *t, int64_t *at_p, d
 static void describe(const ivl_node *n, int node, int output, int64_t at, double v, char *text, size_t size)
 {
     char shape[96];
-    int k = snprintf(text, size, "node %d, %s, output %d %s: element %lld is %g; inputs:", node, ivl_op_get(n->op)->name,
-                     output, ivl_tensor_text(n->y[output], shape, sizeof shape), (long long)at, v);
+    int k = snprintf(text, size, "node %d, %s, output %d %s: element %lld is %g; inputs:", node,
+                     ivl_op_get(n->op)->name, output, ivl_tensor_text(n->y[output], shape, sizeof shape),
+                     (long long)at, v);
     for (int i = 0; i < n->n_in && k > 0 && k < (int)size; i++)
         if (n->x[i]) k += snprintf(text + k, size - (size_t)k, " %s", n->x[i]->name);
 }

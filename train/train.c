@@ -26,13 +26,18 @@ static void note(const ivl_trainer *t, const char *text)
     if (t->o->note) t->o->note(t->o->ctx, text);
 }
 
-/* --- results, read late ------------------------------------------------------------------------------------------------ */
+/* --- results, read late --------------------------------------------------------------------------- */
 
 static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int64_t step)
 {
     const ivl_metric m[] = {
-        { "loss", p->loss }, { "grad_norm", p->grad_norm }, { "logit_scale", p->logit_scale }, { "lr_image", p->lr_image },
-        { "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) }, { "samples_per_s", p->samples_per_s }, { "gflops", p->gflops },
+        { "loss", p->loss },
+        { "grad_norm", p->grad_norm },
+        { "logit_scale", p->logit_scale },
+        { "lr_image", p->lr_image },
+        { "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) },
+        { "samples_per_s", p->samples_per_s },
+        { "gflops", p->gflops },
         { "skipped", p->skipped },
     };
     return ivl_metrics_write(t->metrics, step, m, sizeof m / sizeof *m);
@@ -80,7 +85,7 @@ static ivl_status land_all(ivl_trainer *t, int64_t next)
     return IVL_OK;
 }
 
-/* --- a step ------------------------------------------------------------------------------------------------------------------ */
+/* --- a step --------------------------------------------------------------------------------------- */
 
 static ivl_status trace(ivl_trainer *t, int64_t step, const ivl_flight *f)
 {
@@ -90,7 +95,8 @@ static ivl_status trace(ivl_trainer *t, int64_t step, const ivl_flight *f)
     IVL_TRY(ivl_sync(t->stream));
     if (isfinite(v[0]) && isfinite(v[1])) return IVL_OK;
     for (int i = 0; i < t->n_micro && !found; i++)
-        IVL_TRY(ivl_step_trace(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record[i], &found, text, sizeof text));
+        IVL_TRY(ivl_step_trace(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record[i], &found, text,
+                               sizeof text));
     return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "step %lld is not finite; first bad tensor: %s", (long long)step,
                     found ? text : "only in the optimiser");
 }
@@ -139,7 +145,7 @@ static ivl_status steps(ivl_trainer *t, int64_t *step_p)
     return save(t, t->r->steps);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------------------------------- */
 
 static ivl_status save_model(ivl_trainer *t)
 {
@@ -157,12 +163,13 @@ static ivl_status save_facts(const ivl_trainer *t)
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     double seconds = ivl_now() - t->started;
     int64_t n = t->r->steps - t->first_step;
-    json_t *j = json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev), "model",
-                          t->r->init[0] ? t->r->init : t->r->model, "parameters (million)", (double)t->params->weights / 1e6,
-                          "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps", (json_int_t)t->r->steps, "batch",
-                          (json_int_t)t->r->batch, "steps of this session", (json_int_t)n, "minutes of this session", seconds / 60,
-                          "samples per second", n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps",
-                          (json_int_t)t->skipped);
+    json_t *j =
+        json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev),
+                  "model", t->r->init[0] ? t->r->init : t->r->model, "parameters (million)",
+                  (double)t->params->weights / 1e6, "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps",
+                  (json_int_t)t->r->steps, "batch", (json_int_t)t->r->batch, "steps of this session",
+                  (json_int_t)n, "minutes of this session", seconds / 60, "samples per second",
+                  n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps", (json_int_t)t->skipped);
     ivl_status s = ivl_json_save(j, path);
     free(path);
     return s;

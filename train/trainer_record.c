@@ -22,12 +22,15 @@ static ivl_status save_ranges(const ivl_trainer *t)
         json_t *names = json_array();
         for (int j = 0; j < t->params->n; j++) {
             const ivl_param *q = &t->params->param[j];
-            if (q->first >= r->first && q->first < r->first + r->elements) json_array_append_new(names, json_string(q->name));
+            if (q->first >= r->first && q->first < r->first + r->elements)
+                json_array_append_new(names, json_string(q->name));
         }
-        json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "group", group[r->group], "decay", r->decay, "names", names));
+        json_array_append_new(
+            list, json_pack("{s:s, s:b, s:o}", "group", group[r->group], "decay", r->decay, "names", names));
     }
-    json_t *all = json_pack("{s:o, s:f, s:f, s:f, s:f, s:f}", "ranges", list, "beta1", t->r->beta1, "beta2", t->r->beta2, "eps",
-                            t->r->eps, "clip", t->r->clip, "max_logit_scale", t->r->max_logit_scale);
+    json_t *all = json_pack("{s:o, s:f, s:f, s:f, s:f, s:f}", "ranges", list, "beta1", t->r->beta1, "beta2",
+                            t->r->beta2, "eps", t->r->eps, "clip", t->r->clip, "max_logit_scale",
+                            t->r->max_logit_scale);
     ivl_status s = ivl_json_save(all, path);
     free(path);
     return s;
@@ -63,13 +66,18 @@ ivl_status ivl_trainer_record_step(const ivl_trainer *t, int64_t step, const ivl
     size_t size = (size_t)s->image_size, len = (size_t)s->text_len, keep = (size_t)s->patches;
     int branches = 2 * t->config.vit.layers, n = 0;
     char *data[4] = { join(t, f, l->pixels, size * size * 3, 1), join(t, f, l->ids, len * 4, 1),
-                      keep ? join(t, f, l->keep, keep * 4, 1) : NULL, s->drop_path ? join(t, f, l->drop, 4, branches) : NULL };
+                      keep ? join(t, f, l->keep, keep * 4, 1) : NULL,
+                      s->drop_path ? join(t, f, l->drop, 4, branches) : NULL };
     ivl_st_item item[5];
-    item[n++] = (ivl_st_item){ "pixels", IVL_ST_U8, 4, { s->batch, s->image_size, s->image_size, 3 }, data[0], NULL, NULL };
+    item[n++] = (ivl_st_item){ "pixels", IVL_ST_U8, 4,   { s->batch, s->image_size, s->image_size, 3 },
+                               data[0],  NULL,      NULL };
     item[n++] = (ivl_st_item){ "ids", IVL_ST_I32, 2, { s->batch, s->text_len }, data[1], NULL, NULL };
     if (keep) item[n++] = (ivl_st_item){ "keep", IVL_ST_I32, 2, { s->batch, s->patches }, data[2], NULL, NULL };
-    if (s->drop_path) item[n++] = (ivl_st_item){ "drop_scale", IVL_ST_F32, 2, { branches, s->batch }, data[3], NULL, NULL };
-    item[n++] = (ivl_st_item){ "hyper", IVL_ST_F32, 2, { IVL_STEP_RANGES, 4 }, (char *)f->record[0].host + l->hyper, NULL, NULL };
+    if (s->drop_path)
+        item[n++] = (ivl_st_item){ "drop_scale", IVL_ST_F32, 2, { branches, s->batch }, data[3], NULL, NULL };
+    item[n++] =
+        (ivl_st_item){ "hyper", IVL_ST_F32, 2, { IVL_STEP_RANGES, 4 }, (char *)f->record[0].host + l->hyper,
+                       NULL,    NULL };
     char name[64];
     snprintf(name, sizeof name, "step-%08lld.safetensors", (long long)step);
     char *path = ivl_path_join(t->o->record, name);

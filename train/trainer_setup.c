@@ -14,7 +14,8 @@ static ivl_status open_data(ivl_trainer *t)
     IVL_TRY(ivl_tokenizer_open(t->r->tokenizer, &t->tok));
     IVL_TRY(ivl_dataset_open(t->r->data, &t->ds));
     int64_t n = ivl_dataset_count(t->ds);
-    IVL_CHECK(n >= t->r->batch, IVL_EINVAL, "%s: %lld records are fewer than a batch of %lld: use a smaller batch", t->r->data,
+    IVL_CHECK(n >= t->r->batch, IVL_EINVAL,
+              "%s: %lld records are fewer than a batch of %lld: use a smaller batch", t->r->data,
               (long long)n, (long long)t->r->batch);
     if (ivl_dataset_bad(t->ds) && t->o->note) t->o->note(t->o->ctx, ivl_dataset_bad_text(t->ds, 0));
     return IVL_OK;
@@ -27,8 +28,9 @@ static ivl_status configure(ivl_trainer *t)
     IVL_TRY(ivl_config_load(r->init[0] ? r->init : r->model, &t->config));
     int vocab = ivl_tokenizer_size(t->tok);
     if (r->init[0]) {
-        IVL_CHECK(vocab <= t->config.text.vocab, IVL_EINVAL, "%s: %d tokens, and the model of %s has %d: not its tokenizer",
-                  r->tokenizer, vocab, r->init, t->config.text.vocab);
+        IVL_CHECK(vocab <= t->config.text.vocab, IVL_EINVAL,
+                  "%s: %d tokens, and the model of %s has %d: not its tokenizer", r->tokenizer, vocab,
+                  r->init, t->config.text.vocab);
     } else {
         t->config.vit.image_size = (int)r->image_size;
         t->config.force_image_size = 0;
@@ -48,13 +50,16 @@ static ivl_status open_model(ivl_trainer *t)
     return ivl_checkpoint_load(t->r->init, t->params, t->stream, &load, NULL);
 }
 
-/* --- plans ------------------------------------------------------------------------------------------------------------ */
+/* --- plans ---------------------------------------------------------------------------------------- */
 
 static void shapes(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
-    ivl_step_shape s = { .batch = (int)r->batch, .micro = (int)(r->micro_batch ? r->micro_batch : r->batch),
-                         .image_size = (int)r->image_size, .text_len = (int)r->text_len, .drop_path = r->drop_path > 0 };
+    ivl_step_shape s = { .batch = (int)r->batch,
+                         .micro = (int)(r->micro_batch ? r->micro_batch : r->batch),
+                         .image_size = (int)r->image_size,
+                         .text_len = (int)r->text_len,
+                         .drop_path = r->drop_path > 0 };
     t->n_micro = s.batch / s.micro;
     t->n_segments = 0;
     if (r->low_steps > 0) {
@@ -77,7 +82,8 @@ static ivl_status make_matrix(ivl_trainer *t, int size)
     size_t bytes = ivl_dtype_bytes(t->dtype, n);
     float *m = malloc((size_t)n * sizeof *m);
     void *typed = malloc(bytes);
-    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m)
+                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = ivl_alloc(t->dev, IVL_MEM_DEVICE, bytes, &t->matrix);
     if (s == IVL_OK) {
         ivl_convert(typed, t->dtype, m, IVL_F32, n);
@@ -121,7 +127,7 @@ static ivl_status make_flights(ivl_trainer *t)
     return IVL_OK;
 }
 
-/* --- resume ------------------------------------------------------------------------------------------------------------- */
+/* --- resume --------------------------------------------------------------------------------------- */
 
 /* Keys that may change between a run and its continuation: they change no result. */
 static bool may_differ(const char *line)
@@ -137,8 +143,9 @@ static ivl_status same_recipe(const char *was, const char *is, const char *where
     while (*was && *is) {
         int n = (int)strcspn(was, "\n"), m = (int)strcspn(is, "\n");
         IVL_CHECK((n == m && !strncmp(was, is, (size_t)n)) || (may_differ(was) && may_differ(is)), IVL_EINVAL,
-                  "%s: this run has '%.*s', and you give '%.*s': resume with the same recipe, or start in another folder", where,
-                  n, was, m, is);
+                  "%s: this run has '%.*s', and you give '%.*s': resume with the same recipe, or start in "
+                  "another folder",
+                  where, n, was, m, is);
         was += n + (was[n] == '\n'), is += m + (is[m] == '\n');
     }
     return IVL_OK;
@@ -152,7 +159,8 @@ static ivl_status resume(ivl_trainer *t)
     if (!path) return IVL_OK;
     ivl_status s = IVL_OK;
     if (!t->o->resume)
-        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%s holds a run already: go on with --resume, or give another folder", t->o->out);
+        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
+                     "%s holds a run already: go on with --resume, or give another folder", t->o->out);
     if (s == IVL_OK) s = ivl_state_load(path, t->params, t->stream, &st);
     if (s == IVL_OK) s = same_recipe(st.recipe, t->recipe_text, path);
     if (s == IVL_OK) t->first_step = st.step;
@@ -163,14 +171,19 @@ static ivl_status resume(ivl_trainer *t)
     return s;
 }
 
-/* --- the loader ------------------------------------------------------------------------------------------------------------ */
+/* --- the loader ----------------------------------------------------------------------------------- */
 
 static ivl_status open_loader(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
     ivl_loader_config *c = &t->load;
-    *c = (ivl_loader_config){ .seed = (uint64_t)r->seed, .workers = (int)r->workers, .tok = t->tok, .text_len = (int)r->text_len,
-                              .end_step = r->steps, .bad = IVL_BAD_SKIP, .cache_bytes = (size_t)1 << 30,
+    *c = (ivl_loader_config){ .seed = (uint64_t)r->seed,
+                              .workers = (int)r->workers,
+                              .tok = t->tok,
+                              .text_len = (int)r->text_len,
+                              .end_step = r->steps,
+                              .bad = IVL_BAD_SKIP,
+                              .cache_bytes = (size_t)1 << 30,
                               .langs = r->languages[0] ? r->languages : NULL };
     c->transform = (ivl_transform){ .fit = IVL_FIT_RANDOM, .scale_lo = r->crop_min, .scale_hi = r->crop_max,
                                     .flip = r->flip ? 0.5 : 0 };

@@ -19,7 +19,7 @@ static char *numbered(char *text, size_t n, const char *prefix, int i)
     return text;
 }
 
-/* --- encoders ------------------------------------------------------------------------------------------------------ */
+/* --- encoders ------------------------------------------------------------------------------------- */
 
 static const ivl_vit_input no_input = { .keep = { -1 }, .resize = { -1 } };
 
@@ -44,14 +44,17 @@ static ivl_status image_and_text(ivl_parity *c)
         s = ivl_parity_check(&r, states[i], numbered(name, sizeof name, "vision.hidden", i));
     for (int i = 0; i < c->config.text.layers && s == IVL_OK; i++)
         s = ivl_parity_check(&r, text_states[i], numbered(name, sizeof name, "text.hidden", i));
-    if (s == IVL_OK) s = ivl_parity_check(&r, hidden, numbered(name, sizeof name, "text.hidden", c->config.text.layers));
+    if (s == IVL_OK)
+        s = ivl_parity_check(&r, hidden, numbered(name, sizeof name, "text.hidden", c->config.text.layers));
     if (s == IVL_OK) s = ivl_parity_check(&r, image, "image.c");
     if (s == IVL_OK) s = ivl_parity_check(&r, text, "text.features");
     const ivl_tensor *t = ivl_tensor_of(g, cosine);
     double *logits = t ? malloc((size_t)ivl_numel(t) * sizeof *logits) : NULL;
     float scale = 0;
     if (s == IVL_OK && !logits) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = ivl_param_read(ivl_params_find(c->params, "logit_scale"), c->stream, IVL_WEIGHT, 0, 1, &scale, IVL_F32);
+    if (s == IVL_OK)
+        s = ivl_param_read(ivl_params_find(c->params, "logit_scale"), c->stream, IVL_WEIGHT, 0, 1, &scale,
+                           IVL_F32);
     if (s == IVL_OK) {
         uint8_t raw[8192];
         int64_t n = ivl_numel(t);
@@ -74,7 +77,8 @@ static ivl_status large(ivl_parity *c)
     int64_t dim[IVL_MAX_RANK];
     IVL_TRY(ivl_parity_shape(c, "in.pixels_large", &rank, dim));
     IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
-    int grid = ivl_config_grid(&c->config), h = (int)dim[2] / c->config.vit.patch, w = (int)dim[3] / c->config.vit.patch;
+    int grid = ivl_config_grid(&c->config), h = (int)dim[2] / c->config.vit.patch,
+        w = (int)dim[3] / c->config.vit.patch;
     int64_t shape[] = { 1 + (int64_t)h * w, 1 + (int64_t)grid * grid };
     float *matrix = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
     void *typed = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
@@ -131,7 +135,7 @@ static ivl_status backbone(ivl_parity *c)
     return s;
 }
 
-/* --- stage 1 -------------------------------------------------------------------------------------------------------- */
+/* --- stage 1 -------------------------------------------------------------------------------------- */
 
 /* Compares every expected tensor whose name starts with `prefix`; the rest of the name is a parameter. */
 static ivl_status check_params(ivl_parity *c, const ivl_params *p, const char *prefix, ivl_slot slot)
@@ -167,7 +171,8 @@ static ivl_status stage1(ivl_parity *c, bool masked)
         if (s == IVL_OK) s = ivl_parity_drop(&r, true, drop);
         in.drop = drop;
     }
-    ivl_val loss = ivl_keep(r.s.g, ivl_stage1_loss(&r.s, ivl_encode_image(&r.s, &in), ivl_encode_text(&r.s, ids, len, last)));
+    ivl_val loss = ivl_keep(
+        r.s.g, ivl_stage1_loss(&r.s, ivl_encode_image(&r.s, &in), ivl_encode_text(&r.s, ids, len, last)));
     ivl_backward b = { .out = &loss, .n = 1 };
     if (s == IVL_OK) s = ivl_graph_backward(r.s.g, &b);
     if (s == IVL_OK) s = ivl_parity_execute(&r);
@@ -220,7 +225,10 @@ static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a,
     int64_t px[IVL_MAX_RANK], ids[IVL_MAX_RANK];
     IVL_TRY(ivl_parity_shape(c, "in.pixels", &rank, px));
     IVL_TRY(ivl_parity_shape(c, "in.text_ids", &rank, ids));
-    ivl_step_shape shape = { .batch = (int)px[0], .micro = (int)px[0], .image_size = (int)px[3], .text_len = (int)ids[1],
+    ivl_step_shape shape = { .batch = (int)px[0],
+                             .micro = (int)px[0],
+                             .image_size = (int)px[3],
+                             .text_len = (int)ids[1],
                              .float_pixels = true };
     ivl_step_rule rule = { .beta1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0)),
                            .beta2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1)),
@@ -276,7 +284,7 @@ static ivl_status adamw(ivl_parity *c)
     return s;
 }
 
-/* --- tokens ------------------------------------------------------------------------------------------------------------ */
+/* --- tokens --------------------------------------------------------------------------------------- */
 
 static ivl_status same_ids(const ivl_tokenizer *tok, const json_t *entry, bool *same_p)
 {
@@ -334,7 +342,7 @@ static ivl_status tokens(ivl_parity *c)
     return s;
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------------- */
 
 /* What the case expects and nothing above compared. */
 static void unknown(ivl_parity *c)

@@ -15,7 +15,8 @@ static ivl_status load_list(const char *path, const char *dataset, json_t **file
     const json_t *list = dataset ? json_object_get(file, dataset)
                                  : json_object_iter_value(json_object_iter(file));
     IVL_CHECK(dataset || json_object_size(file) == 1, IVL_EINVAL, "%s: several data sets: name one", path);
-    IVL_CHECK(json_is_array(list) && json_array_size(list) > 0, IVL_EFORMAT, "%s: no list for %s", path, dataset ? dataset : "it");
+    IVL_CHECK(json_is_array(list) && json_array_size(list) > 0, IVL_EFORMAT, "%s: no list for %s", path,
+              dataset ? dataset : "it");
     for (size_t i = 0; i < json_array_size(list); i++)
         IVL_CHECK(json_is_string(json_array_get(list, i)), IVL_EFORMAT, "%s: entry %zu is no text", path, i);
     *list_p = list;
@@ -44,7 +45,8 @@ static ivl_status class_vector(ivl_embedder *e, const json_t *templates, const c
     for (int k = 0; k < dim; k++) out[k] = 0;
     for (size_t i = 0; i < n && s == IVL_OK; i++) {
         char *text = fill_template(json_string_value(json_array_get(templates, i)), name);
-        s = text ? ivl_embed_texts(e, (const char *const *)&text, 1, v) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+        s = text ? ivl_embed_texts(e, (const char *const *)&text, 1, v)
+                 : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
         for (int k = 0; k < dim && s == IVL_OK; k++) out[k] += v[k];
         free(text);
     }
@@ -75,7 +77,8 @@ static ivl_status number_labels(char **name, char **sorted, int64_t n, int n_cla
     qsort(sorted, (size_t)n, sizeof *sorted, by_name);
     for (int64_t i = 0; i < n; i++)
         if (i == 0 || strcmp(sorted[i], sorted[m - 1])) sorted[m++] = sorted[i];
-    IVL_CHECK(m <= n_class, IVL_EFORMAT, "the data has %lld classes and the class file names %d", (long long)m, n_class);
+    IVL_CHECK(m <= n_class, IVL_EFORMAT, "the data has %lld classes and the class file names %d",
+              (long long)m, n_class);
     for (int64_t i = 0; i < n; i++)
         label[i] = (int32_t)((char **)bsearch(&name[i], sorted, (size_t)m, sizeof *sorted, by_name) - sorted);
     return IVL_OK;
@@ -89,7 +92,8 @@ static ivl_status labels(const ivl_dataset *ds, int n_class, int32_t *label)
     for (int64_t i = 0; i < n && s == IVL_OK; i++) {
         char where[512];
         if (!(name[i] = class_name(ds, i)))
-            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: neither in a class folder nor of a group: which class is it?",
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                         "%s: neither in a class folder nor of a group: which class is it?",
                          ivl_dataset_where(ds, i, where, sizeof where));
     }
     if (s == IVL_OK) s = number_labels(name, name + n, n, n_class, label);
@@ -103,9 +107,11 @@ static ivl_status classify(ivl_embedder *e, const ivl_dataset *ds, const ivl_eva
 {
     int64_t n = ivl_dataset_count(ds), dim = ivl_embedder_dim(e);
     int n_class = (int)json_array_size(names);
-    float *image = malloc((size_t)(n * dim + 1) * sizeof *image), *vector = malloc((size_t)(n_class * dim + 1) * sizeof *vector);
+    float *image = malloc((size_t)(n * dim + 1) * sizeof *image),
+          *vector = malloc((size_t)(n_class * dim + 1) * sizeof *vector);
     int32_t *label = malloc((size_t)(n + 1) * sizeof *label);
-    ivl_status s = image && vector && label ? labels(ds, n_class, label) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status s = image && vector && label ? labels(ds, n_class, label)
+                                            : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (int c = 0; c < n_class && s == IVL_OK; c++) {
         if (o->progress) o->progress(o->ctx, "classes", c, n_class);
         s = class_vector(e, templates, json_string_value(json_array_get(names, (size_t)c)), vector + c * dim);
@@ -126,10 +132,13 @@ ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
     if (s == IVL_OK) s = load_list(templates, dataset, &template_file, &forms);
     if (s == IVL_OK) s = classify(e, ds, o, names, forms, &a);
     if (s == IVL_OK)
-        s = ivl_json_save(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:{s:f, s:f, s:f}}", "dataset", dataset ? dataset : o->data,
-                                    "model", "internvl_c", "pretrained", o->model, "task", "zeroshot_classification", "language",
-                                    o->languages ? o->languages : "en", "images", (json_int_t)a.n, "metrics", "acc1", a.top1,
-                                    "acc5", a.top5, "mean_per_class_recall", a.mean_per_class), out_json);
+        s = ivl_json_save(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:{s:f, s:f, s:f}}", "dataset",
+                                    dataset ? dataset : o->data, "model", "internvl_c", "pretrained",
+                                    o->model, "task", "zeroshot_classification", "language",
+                                    o->languages ? o->languages : "en", "images", (json_int_t)a.n, "metrics",
+                                    "acc1", a.top1, "acc5", a.top5, "mean_per_class_recall",
+                                    a.mean_per_class),
+                          out_json);
     json_decref(class_file), json_decref(template_file);
     return s;
 }

@@ -256,7 +256,8 @@ KERNEL WG(WG_SIZE) void attention_delta(TENSOR_IN(o), TENSOR_IN(d_o), BUFFER(flo
 }
 
 /* Log-sum-exp in powers of two, +inf for rows without keys (then p = 0), and delta. */
-DEVICE void statistics(TILE float *lse2, TILE float *del, GLOBAL const float *lse, GLOBAL const float *delta, int rows, int cap)
+DEVICE void statistics(TILE float *lse2, TILE float *del, GLOBAL const float *lse, GLOBAL const float *delta,
+                       int rows, int cap)
 {
     for (int r = LID; r < cap; r += WG_SIZE) {
         float l = r < rows ? lse[r] : MINUS_INF;
@@ -270,7 +271,8 @@ KERNEL WG(WG_SIZE) void attention_bwd_q(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v)
                                         TENSOR_IN_AS(float, lse), TENSOR_IN(d_o), BUFFER(const float, delta),
                                         TENSOR_OUT(dq), SIZES, int has_len, int span, float scale, int add)
 {
-    TILE_ARRAY float q_s[BM * DP], do_s[BM * DP], acc[BM * DP], k_s[BN * DP], s[MR * BN], dp[MR * BN], lse2[BM], del[BM];
+    TILE_ARRAY float q_s[BM * DP], do_s[BM * DP], acc[BM * DP], k_s[BN * DP], s[MR * BN], dp[MR * BN],
+        lse2[BM], del[BM];
     TILE_ARRAY int lo[BM], hi[BM], own[BM];
 #if ON_CPU
     float k_t[D * BN], v_t[D * BN];
@@ -325,7 +327,8 @@ KERNEL WG(WG_SIZE) void attention_bwd_kv(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v
 #endif
     BEGIN(q); BEGIN(k); BEGIN(v); BEGIN(len); BEGIN(lse); BEGIN(d_o); BEGIN(delta); BEGIN(dk); BEGIN(dv);
     GET_SIZES;
-    int j0 = GROUP(0) * span, kh = GROUP(1), kb = GROUP(2), rows = m - j0 < span ? m - j0 : span, cap = ROUND_UP(rows, MR);
+    int j0 = GROUP(0) * span, kh = GROUP(1), kb = GROUP(2), rows = m - j0 < span ? m - j0 : span,
+        cap = ROUND_UP(rows, MR);
     IDX key = (IDX)kb * m + j0;
     load_rows(k_s, DP, k + key * k_pitch + kh * D, k_pitch, rows, cap, D, scale * LOG2E);
     load_rows(v_s, DP, v + key * v_pitch + kh * D, v_pitch, rows, cap, D, 1);
@@ -375,7 +378,8 @@ KERNEL WG(WG_SIZE) void attention_bwd_fused(TENSOR_IN(q), TENSOR_IN(k), TENSOR_I
     float q_s[BM * DP], do_s[BM * DP], k_s[BN * DP], k_t[D * BN], v_t[D * BN], ak[(BN + MR) * DP], av[(BN + MR) * DP];
     float s[BM * BN + MR], dp[BM * BN + MR], t_q[MR * DP], lse2[BM], del[BM];
     int lo[BM], hi[BM], own[BM];
-    BEGIN(q); BEGIN(k); BEGIN(v); BEGIN(len); BEGIN(lse); BEGIN(d_o); BEGIN(delta); BEGIN(q_sum); BEGIN(dq); BEGIN(dk); BEGIN(dv);
+    BEGIN(q); BEGIN(k); BEGIN(v); BEGIN(len); BEGIN(lse); BEGIN(d_o); BEGIN(delta); BEGIN(q_sum);
+    BEGIN(dq); BEGIN(dk); BEGIN(dv);
     GET_SIZES;
     int kh = GROUP(0), kb = GROUP(1), looks = batch / kv_batch * group;
     for (int t = 0; put_q && t < looks; t++) {

@@ -16,9 +16,9 @@ DEVICE float row_dot(GLOBAL const T *a, GLOBAL const T *b, int width, LOCAL floa
 #endif
 
 /* lse[r] and loss of row r of x over all n rows of y. */
-KERNEL WG(WG_SIZE) void contrastive_row(TENSOR_IN(x), TENSOR_IN(y), TENSOR_IN_AS(float, scale), TENSOR_IN_AS(int, ignore),
-                                        TENSOR_OUT_AS(float, lse), BUFFER(float, loss), int n, int width, int row0,
-                                        float smoothing)
+KERNEL WG(WG_SIZE) void contrastive_row(TENSOR_IN(x), TENSOR_IN(y), TENSOR_IN_AS(float, scale),
+                                        TENSOR_IN_AS(int, ignore), TENSOR_OUT_AS(float, lse),
+                                        BUFFER(float, loss), int n, int width, int row0, float smoothing)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(y); BEGIN(lse); BEGIN(loss);
@@ -39,8 +39,8 @@ KERNEL WG(WG_SIZE) void contrastive_row(TENSOR_IN(x), TENSOR_IN(y), TENSOR_IN_AS
     }
 }
 
-KERNEL WG(WG_SIZE) void contrastive_sum(BUFFER(const float, row_loss), TENSOR_IN_AS(int, ignore), TENSOR_OUT_AS(float, loss),
-                                        int rows)
+KERNEL WG(WG_SIZE) void contrastive_sum(BUFFER(const float, row_loss), TENSOR_IN_AS(int, ignore),
+                                        TENSOR_OUT_AS(float, loss), int rows)
 {
     BEGIN(row_loss); BEGIN(loss);
     if (LID) return;
@@ -54,12 +54,14 @@ KERNEL WG(WG_SIZE) void contrastive_sum(BUFFER(const float, row_loss), TENSOR_IN
     loss[0] = count ? (image + text) / (float)(2 * count) : 0.0f;
 }
 
-/* d a_i = sum over j of weight exp(s) dz_ij b_j, with dz_ij of a's softmax (in_a) and of b's (in_b); acc[rows of a, width]
- * is scratch; ds[i] = sum over j of weight dz_ij z_ij. */
-KERNEL WG(WG_SIZE) void contrastive_bwd(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN_AS(float, scale), TENSOR_IN_AS(int, ignore),
-                                        TENSOR_IN_AS(float, lse_a), TENSOR_IN_AS(float, lse_b), TENSOR_IN_AS(float, dloss),
-                                        TENSOR_OUT(da), BUFFER(float, acc), BUFFER(float, ds), int n, int width, int row0,
-                                        int rows, int in_a, int in_b, float smoothing, int want, int want_scale, int add)
+/* d a_i = sum over j of weight exp(s) dz_ij b_j, with dz_ij of a's softmax (in_a) and of b's (in_b); acc[rows
+ * of a, width] is scratch; ds[i] = sum over j of weight dz_ij z_ij. */
+KERNEL WG(WG_SIZE) void contrastive_bwd(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN_AS(float, scale),
+                                        TENSOR_IN_AS(int, ignore), TENSOR_IN_AS(float, lse_a),
+                                        TENSOR_IN_AS(float, lse_b), TENSOR_IN_AS(float, dloss),
+                                        TENSOR_OUT(da), BUFFER(float, acc), BUFFER(float, ds), int n,
+                                        int width, int row0, int rows, int in_a, int in_b, float smoothing,
+                                        int want, int want_scale, int add)
 {
     GROUP_TMP(tmp);
     BEGIN(a); BEGIN(b); BEGIN(lse_a); BEGIN(lse_b); BEGIN(da); BEGIN(acc); BEGIN(ds);

@@ -7,9 +7,9 @@
 #define PIXEL float
 #endif
 
-KERNEL WG(WG_SIZE) void patchify_fwd(TENSOR_IN_AS(PIXEL, px), TENSOR_IN_AS(int, keep), TENSOR_OUT(y), int height, int width,
-                                     int p, int kept, float mean0, float mean1, float mean2, float std0, float std1,
-                                     float std2)
+KERNEL WG(WG_SIZE) void patchify_fwd(TENSOR_IN_AS(PIXEL, px), TENSOR_IN_AS(int, keep), TENSOR_OUT(y),
+                                     int height, int width, int p, int kept, float mean0, float mean1,
+                                     float mean2, float std0, float std1, float std2)
 {
     BEGIN(px); BEGIN(y);
     int r = GROUP(0), b = r / kept, across = width / p, patches = height / p * across;
@@ -26,7 +26,9 @@ KERNEL WG(WG_SIZE) void patchify_fwd(TENSOR_IN_AS(PIXEL, px), TENSOR_IN_AS(int, 
         for (int i = 0; i < p; i++) {
             float v = 0;
 #ifdef BYTES
-            if (inside) v = ((float)px[(((IDX)b * height + row) * width + col0 + i) * px_pitch + c] / 255.0f - mean) / std;
+            if (inside)
+                v = ((float)px[(((IDX)b * height + row) * width + col0 + i) * px_pitch + c] / 255.0f - mean) /
+                    std;
 #else
             if (inside) v = px[((IDX)(b * 3 + c) * height + row) * px_pitch + col0 + i];
 #endif

@@ -1,8 +1,10 @@
-/* rope: one group per row x[H*D]; table[positions, 2, pairs]: cos, then sin, of every pair; or the frequencies alone. */
+/* rope: one group per row x[H*D]; table[positions, 2, pairs]: cos, then sin, of every pair; or the
+ * frequencies alone. */
 #include "dialect.h"
 
-KERNEL WG(WG_SIZE) void rope_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, pos), TENSOR_OUT(y), BUFFER(const float, table), int len,
-                                 int heads, int pairs, float sign, int add)
+KERNEL WG(WG_SIZE) void rope_fwd(TENSOR_IN(x), TENSOR_IN_AS(int, pos), TENSOR_OUT(y),
+                                 BUFFER(const float, table), int len, int heads, int pairs, float sign,
+                                 int add)
 {
     BEGIN(x); BEGIN(y); BEGIN(table);
     IDX r = GROUP(0);

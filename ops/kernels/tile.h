@@ -51,8 +51,10 @@ typedef JOIN(int, VW) VI;
 
 #if VW == 16
 #define VLANES ((VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#define MIX_LO(a, b) ((V)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
-#define MIX_HI(a, b) ((V)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
+#define MIX_LO(a, b)                                                                                         \
+    ((V)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
+#define MIX_HI(a, b)                                                                                         \
+    ((V)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
 DEVICE float v_sum(V a) { float8 b = a.lo + a.hi; float4 c = b.lo + b.hi; float2 d = c.lo + c.hi; return d.x + d.y; }
 DEVICE float v_max(V a)
 {
@@ -147,8 +149,8 @@ DEVICE void load_flipped(float *to, int ld, GLOBAL const T *x, IDX pitch, int ro
 }
 
 /* MR rows by nv vectors; nv is a constant at every call. */
-DEVICE __attribute__((always_inline)) void mac_block(const float *a, int ars, int aks, const float *b, int bks, float *c,
-                                                     int cld, int k, int nv, int add)
+DEVICE __attribute__((always_inline)) void mac_block(const float *a, int ars, int aks, const float *b,
+                                                     int bks, float *c, int cld, int k, int nv, int add)
 {
     V s[MR][NV], t[NV];
     UNROLL for (int r = 0; r < MR; r++)
@@ -210,8 +212,8 @@ DEVICE void load_rows(TILE float *to, int ld, GLOBAL const T *x, IDX pitch, int 
     SYNC;
 }
 
-DEVICE void tile_mac(TILE const float *a, int ars, int aks, TILE const float *b, int bks, int bns, TILE float *c, int cld,
-                     int k, int cols, int add)
+DEVICE void tile_mac(TILE const float *a, int ars, int aks, TILE const float *b, int bks, int bns,
+                     TILE float *c, int cld, int k, int cols, int add)
 {
     for (int i = LID; i < MR * cols; i += WG_SIZE) {
         int r = i / cols, n = i % cols;

@@ -2,8 +2,8 @@
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void vit_tokens_fwd(TENSOR_IN(x), TENSOR_IN(cls), TENSOR_IN(pos), TENSOR_IN_AS(int, keep), TENSOR_OUT(y),
-                                       int k, int cols, int n_pos)
+KERNEL WG(WG_SIZE) void vit_tokens_fwd(TENSOR_IN(x), TENSOR_IN(cls), TENSOR_IN(pos), TENSOR_IN_AS(int, keep),
+                                       TENSOR_OUT(y), int k, int cols, int n_pos)
 {
     BEGIN(x); BEGIN(cls); BEGIN(pos); BEGIN(y);
     int r = GROUP(0), b = r / (1 + k), t = r % (1 + k) - 1, at = t;

@@ -66,8 +66,8 @@ ivl_status REF(contrastive)(const ivl_node *n)
 }
 
 /* Adds the gradients of one direction: to x's rows in dx, to y's rows in dy; returns that of logit_scale. */
-static REAL direction_bwd(const ivl_contrastive_dims *d, const ivl_tensor *x, const ivl_tensor *y, const ivl_tensor *lse,
-                          REAL weight, REAL *v, REAL *dx, REAL *dy)
+static REAL direction_bwd(const ivl_contrastive_dims *d, const ivl_tensor *x, const ivl_tensor *y,
+                          const ivl_tensor *lse, REAL weight, REAL *v, REAL *dx, REAL *dy)
 {
     int n = (int)ivl_rows(y);
     REAL ds = 0, *z = v + 2 * d->width, *w = v + d->width, e = (REAL)d->smoothing;

@@ -13,9 +13,16 @@ void ivl_cases_patchify(ivl_case_list *list)
         int bytes = i % 2;
         int64_t b = shapes[i / 2].b, h = shapes[i / 2].h, w = shapes[i / 2].w, keep = shapes[i / 2].keep;
         int64_t p = shapes[i / 2].patch;
-        ivl_patchify_attr a = { .patch = (int)p, .mean = { 0.485f, 0.456f, 0.406f }, .std = { 0.229f, 0.224f, 0.225f } };
+        ivl_patchify_attr a = { .patch = (int)p,
+                                .mean = { 0.485f, 0.456f, 0.406f },
+                                .std = { 0.229f, 0.224f, 0.225f } };
         ivl_case f = {
-            .op = IVL_OP_patchify, .size = shapes[i / 2].size, .n_in = 2, .n_out = 1, .attr = &a, .attr_bytes = sizeof a,
+            .op = IVL_OP_patchify,
+            .size = shapes[i / 2].size,
+            .n_in = 2,
+            .n_out = 1,
+            .attr = &a,
+            .attr_bytes = sizeof a,
             .set_dtype = set_dtype,
             .in = { { IVL_ROLE_F32, IVL_DIMS(b, 3, h, w) },
                     { keep ? IVL_ROLE_I32 : IVL_ROLE_ABSENT, IVL_DIMS(b, keep),

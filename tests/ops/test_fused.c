@@ -32,7 +32,8 @@ static void run(ivl_case_node *cn, ivl_stream *s, int which)
     ck_assert(impl && fits);
     ivl_case_params(s->dev, &cn->n, impl, param);
     ok(ivl_case_node_upload(cn, s));
-    ok(ivl_alloc(s->dev, IVL_MEM_DEVICE, (impl->scratch ? impl->scratch(ivl_device_caps(s->dev), &cn->n) : 0) + 64, &scratch));
+    ok(ivl_alloc(s->dev, IVL_MEM_DEVICE,
+                 (impl->scratch ? impl->scratch(ivl_device_caps(s->dev), &cn->n) : 0) + 64, &scratch));
     ok(impl->prepare(s->dev, &cn->n, param, &prep));
     ok(impl->run(s, &cn->n, prep, scratch, 0));
     ok(ivl_sync(s));
@@ -80,7 +81,11 @@ static void check_pair(const ivl_case *c, ivl_dtype t, ivl_stream *s, int which,
 {
     bool residual = c->op == IVL_OP_linear_residual;
     ivl_case_node *fused = NULL, *linear = NULL, *after = NULL;
-    ivl_case first = { .name = "linear", .op = IVL_OP_linear, .n_in = 3, .n_out = 1, .in = { c->in[0], c->in[1], c->in[2] },
+    ivl_case first = { .name = "linear",
+                       .op = IVL_OP_linear,
+                       .n_in = 3,
+                       .n_out = 1,
+                       .in = { c->in[0], c->in[1], c->in[2] },
                        .out = { c->out[0] } };
     ivl_case second = { .name = "after", .op = residual ? IVL_OP_residual : IVL_OP_gelu, .n_in = residual ? 4 : 1,
                         .n_out = 1, .out = { c->out[0] } };

@@ -132,8 +132,9 @@ RUN(fails)
     {                                                                                                        \
         .name = #run_, .scratch = scratch_bytes, .prepare = prepare, .run = run_, .destroy = destroy         \
     }
-static const ivl_impl impls[] = { ROW(right),         ROW(off_by_little),  ROW(unwritten),     ROW(beyond),    ROW(into_gap),
-                                  ROW(changes_input), ROW(before_scratch), ROW(after_scratch), ROW(reads_gap), ROW(fails) };
+static const ivl_impl impls[] = { ROW(right),     ROW(off_by_little), ROW(unwritten),      ROW(beyond),
+                                  ROW(into_gap),  ROW(changes_input), ROW(before_scratch), ROW(after_scratch),
+                                  ROW(reads_gap), ROW(fails) };
 enum { N_IMPLS = sizeof impls / sizeof *impls };
 
 typedef struct tally { int ok, failed; } tally;
@@ -157,7 +158,9 @@ static void add_cases(ivl_case_list *list, int op)
 
 START_TEST(test_catches)
 {
-    static ivl_op_desc d = { .name = "twice", .infer = infer, .ref64 = ref, .ref32 = ref, .impls = impls, .n_impls = N_IMPLS };
+    static ivl_op_desc d = {
+        .name = "twice", .infer = infer, .ref64 = ref, .ref32 = ref, .impls = impls, .n_impls = N_IMPLS
+    };
     int op;
     ivl_device *dev = NULL;
     ivl_case_list *list = NULL;

@@ -29,14 +29,17 @@ START_TEST(test_exp)
     for (int i = -869000; i <= 887000; i++) {
         float x = (float)i * 1e-4f;
         double want = exp((double)x);
-        ck_assert_msg(fabs(exp_f(x) - want) <= 1.3e-7 * want, "exp(%g) = %g, not %g", (double)x, (double)exp_f(x), want);
+        ck_assert_msg(fabs(exp_f(x) - want) <= 1.3e-7 * want, "exp(%g) = %g, not %g", (double)x,
+                      (double)exp_f(x), want);
     }
-    ck_assert(exp_f(-INFINITY) == 0 && exp_f(-88) == 0 && exp_f(0) == 1 && exp_f(100) == INFINITY && exp_f(INFINITY) == INFINITY);
+    ck_assert(exp_f(-INFINITY) == 0 && exp_f(-88) == 0 && exp_f(0) == 1 && exp_f(100) == INFINITY &&
+              exp_f(INFINITY) == INFINITY);
     ck_assert(isnan(exp_f(NAN)) && isnan(exp2_f(NAN)) && isnan(sigmoid_f(NAN)));
     ck_assert(sigmoid_f(-INFINITY) == 0 && sigmoid_f(INFINITY) == 1 && sigmoid_f(0) == 0.5f);
     for (int i = -12500; i < 12800; i++) {
         float x = (float)i * 1e-2f;
-        ck_assert_msg(fabs(exp2_f(x) - exp2((double)x)) <= 1.3e-7 * exp2((double)x), "exp2(%g) = %g", (double)x, (double)exp2_f(x));
+        ck_assert_msg(fabs(exp2_f(x) - exp2((double)x)) <= 1.3e-7 * exp2((double)x), "exp2(%g) = %g",
+                      (double)x, (double)exp2_f(x));
     }
 }
 END_TEST

@@ -13,12 +13,18 @@ void ivl_cases_vit_tokens(ivl_case_list *list)
         ivl_case_tensor keep = { shapes[i].keep ? IVL_ROLE_I32 : IVL_ROLE_ABSENT, IVL_DIMS(b, k),
                                  .draw = { IVL_DRAW_INT, -out, (double)g + out } };
         ivl_case f = {
-            .op = IVL_OP_vit_tokens, .size = shapes[i].size, .n_in = 4, .n_out = 1,
-            .in = { { IVL_ROLE_T, IVL_DIMS(b, k, c) }, { IVL_ROLE_T, IVL_DIMS(c) }, { IVL_ROLE_T, IVL_DIMS(1 + g, c) }, keep },
+            .op = IVL_OP_vit_tokens,
+            .size = shapes[i].size,
+            .n_in = 4,
+            .n_out = 1,
+            .in = { { IVL_ROLE_T, IVL_DIMS(b, k, c) },
+                    { IVL_ROLE_T, IVL_DIMS(c) },
+                    { IVL_ROLE_T, IVL_DIMS(1 + g, c) },
+                    keep },
             .out = { { IVL_ROLE_INFER } },
         };
-        snprintf(f.name, sizeof f.name, "%lldx%lldx%lld of %lld%s", (long long)b, (long long)k, (long long)c, (long long)g,
-                 shapes[i].keep ? " keep" : "");
+        snprintf(f.name, sizeof f.name, "%lldx%lldx%lld of %lld%s", (long long)b, (long long)k, (long long)c,
+                 (long long)g, shapes[i].keep ? " keep" : "");
         ivl_case_add(list, &f);
         ivl_case d = {
             .op = IVL_OP_vit_tokens_bwd, .size = shapes[i].size, .n_in = 2, .n_out = 3,

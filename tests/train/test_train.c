@@ -23,7 +23,8 @@ static void draw(const char *path, int i)
     png_image im = { .version = PNG_IMAGE_VERSION, .width = SIDE, .height = SIDE, .format = PNG_FORMAT_RGB };
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
-            for (int c = 0; c < 3; c++) rgb[y][x][c] = (uint8_t)((i * 83 + c * 57 + (i & 1 ? x : y) / (4 + i) * 97) & 255);
+            for (int c = 0; c < 3; c++)
+                rgb[y][x][c] = (uint8_t)((i * 83 + c * 57 + (i & 1 ? x : y) / (4 + i) * 97) & 255);
     ck_assert_int_ne(png_image_write_to_file(&im, path, 0, rgb, 0, NULL), 0);
 }
 
@@ -61,14 +62,17 @@ static void teardown(void)
 
 static void set(ivl_recipe *r, const char *assignment)
 {
-    if (ivl_conf_set(ivl_recipe_rows, ivl_recipe_n_rows, r, assignment, "test") != IVL_OK) ck_abort_msg("%s", ivl_last_error());
+    if (ivl_conf_set(ivl_recipe_rows, ivl_recipe_n_rows, r, assignment, "test") != IVL_OK)
+        ck_abort_msg("%s", ivl_last_error());
 }
 
 static void recipe(ivl_recipe *r)
 {
     char text[8300];
-    static const char *const rows[] = { "model=tiny", "steps=8", "batch=4", "text_len=32", "image_size=28", "low_size=28",
-                                        "low_steps=5", "drop_path=0.2", "warmup=2", "checkpoint_every=3", "lr_text=1e-3" };
+    static const char *const rows[] = { "model=tiny",         "steps=8",       "batch=4",
+                                        "text_len=32",        "image_size=28", "low_size=28",
+                                        "low_steps=5",        "drop_path=0.2", "warmup=2",
+                                        "checkpoint_every=3", "lr_text=1e-3" };
     ck_assert_int_eq(ivl_conf_defaults(ivl_recipe_rows, ivl_recipe_n_rows, r), IVL_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) set(r, rows[i]);
     snprintf(text, sizeof text, "data=%s", list), set(r, text);
