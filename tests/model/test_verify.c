@@ -1,0 +1,64 @@
+/* Both parity cases: every tensor of InternVL-C and of single-rank stage 1 is within its tolerance, in fp32 on the host
+ * and on the OpenCL device, if there is one. IVL_TEST_DEVICE names another device. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/list.h"
+#include "train/verify.h"
+
+static const char *const cases[] = { "odd", "odd2_bf16_sharded" };
+
+static void report(void *ctx, const ivl_verify_line *l)
+{
+    (void)ctx;
+    if (l->verdict == IVL_BEYOND) fprintf(stderr, "beyond: %s: %g of %g\n", l->name, l->error, l->tolerance);
+}
+
+static bool opencl_there(void)
+{
+    for (int i = 0, n = 0; i < ivl_backend_count(); i++)
+        if (!strcmp(ivl_backend_get(i)->name, "opencl")) return ivl_backend_get(i)->count(&n) == IVL_OK && n > 0;
+    return false;
+}
+
+static void run(const char *device, const char *name)
+{
+    char dir[4096];
+    ivl_device *dev = NULL;
+    int n[3] = { 0 };
+    snprintf(dir, sizeof dir, "%s/tests/golden/%s", getenv("srcdir") ? getenv("srcdir") : ".", name);
+    ck_assert_msg(ivl_device_open(device, &dev) == IVL_OK, "%s", ivl_last_error());
+    ivl_verify_options o = { .compute = IVL_F32, .line = report };
+    ck_assert_msg(ivl_verify(dir, dev, &o, n) == IVL_OK, "%s", ivl_last_error());
+    ivl_device_close(dev);
+    ck_assert_int_eq(n[IVL_BEYOND], 0);
+    ck_assert_int_ge(n[IVL_WITHIN], 60);
+}
+
+START_TEST(on_host) { run("host", cases[_i]); }
+END_TEST
+
+START_TEST(on_device)
+{
+    const char *device = getenv("IVL_TEST_DEVICE");
+    if (device && *device) run(device, cases[_i]);
+    else if (opencl_there()) run("opencl", cases[_i]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("verify");
+    TCase *t = tcase_create("verify");
+    tcase_set_timeout(t, 900);
+    tcase_add_loop_test(t, on_host, 0, 2);
+    tcase_add_loop_test(t, on_device, 0, 2);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
