@@ -12,10 +12,13 @@ AC_DEFUN([IVL_WARNINGS], [
 AC_DEFUN([IVL_SANITIZERS], [
   AC_ARG_ENABLE([asan], [AS_HELP_STRING([--enable-asan], [build with address and undefined sanitizers])],
     [], [enable_asan=no])
+  IVL_SANITIZE=
   AS_IF([test "x$enable_asan" = xyes], [
+    IVL_SANITIZE="-fsanitize=address,undefined"
     IVL_CFLAGS="$IVL_CFLAGS -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
     IVL_CXXFLAGS="$IVL_CXXFLAGS -fsanitize=address,undefined -fno-omit-frame-pointer"
     LDFLAGS="$LDFLAGS -fsanitize=address,undefined"
   ])
+  AC_SUBST([IVL_SANITIZE])
   AM_CONDITIONAL([ASAN], [test "x$enable_asan" = xyes])
 ])
