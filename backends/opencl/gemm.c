@@ -1,37 +1,9 @@
 /* Matrix products on CPUs: linear, linear_gelu, linear_residual and matmul through one kernel (gemm_cpu.cl).
- * Here: what the node asks for, which tile, and how the work is cut into groups. */
+ * Here: which tile, and how the work is cut into groups. */
 #include "backends/opencl/opencl.h"
-#include "ops/op.h"
+#include "ops/gemm_tiled.h"
 
 #include <string.h>
-
-typedef struct shape {
-    int64_t m, n, k;
-    bool ta, tb;
-    const ivl_tensor *a, *b, *bias, *res, *ls, *scale;
-    ivl_tensor *y, *z;
-} shape;
-
-static shape shape_of(const ivl_node *n)
-{
-    shape s = { .a = n->x[0], .b = n->x[1], .tb = true, .y = n->y[0] };
-    if (n->op == IVL_OP_matmul) {
-        const ivl_matmul_attr *t = n->attr;
-        s.ta = t->ta, s.tb = t->tb;
-    } else {
-        s.bias = n->n_in > 2 ? n->x[2] : NULL;
-        s.z = n->n_out > 1 ? n->y[1] : NULL;
-    }
-    if (n->op == IVL_OP_linear_residual) {
-        s.res = n->x[3];
-        s.ls = n->n_in > 4 ? n->x[4] : NULL;
-        s.scale = n->n_in > 5 ? n->x[5] : NULL;
-    }
-    s.m = s.ta ? ivl_cols(s.a) : ivl_rows(s.a);
-    s.k = s.ta ? ivl_rows(s.a) : ivl_cols(s.a);
-    s.n = s.tb ? ivl_rows(s.b) : ivl_cols(s.b);
-    return s;
-}
 
 /* --- tiles and groups --------------------------------------------------------------------------------- */
 
@@ -50,7 +22,7 @@ static int vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->v
 
 /* Cycles of the slowest core, about: a tile costs half a cycle per register and step, packing a few per row.
  * Drivers deal groups out in equal shares. */
-static double cost(const shape *s, const cut *c, int64_t panels, int64_t tiles, int units)
+static double cost(const ivl_product *s, const cut *c, int64_t panels, int64_t tiles, int units)
 {
     double np = (double)up(panels, c->gx), nt = (double)up(tiles, c->gy), k = (double)s->k;
     double pack = np * c->nv * k * (s->tb ? 5 : 2), copy = c->copy_a ? nt * k * (s->ta ? 3 : 1) : 0;
@@ -59,7 +31,7 @@ static double cost(const shape *s, const cut *c, int64_t panels, int64_t tiles, 
 }
 
 /* The tile, the blocks of k; gx and gy still open. */
-static cut cut_begin(const ivl_caps *caps, const shape *s, const int *param)
+static cut cut_begin(const ivl_caps *caps, const ivl_product *s, const int *param)
 {
     cut c = { .mr = param[P_MR], .nv = param[P_NV], .vw = vector_width(caps) };
     int64_t blocks = up(s->k, param[P_KC]);
@@ -68,7 +40,7 @@ static cut cut_begin(const ivl_caps *caps, const shape *s, const int *param)
     return c;
 }
 
-static void cut_end(const shape *s, cut *c)
+static void cut_end(const ivl_product *s, cut *c)
 {
     int64_t nr = c->nv * c->vw, np = up(up(s->n, nr), c->gx), nt = up(up(s->m, c->mr), c->gy);
     c->a_size = c->mr * (up(c->kc, 16) * 16 + 16); /* rows 64 bytes past a power of two */
@@ -77,7 +49,7 @@ static void cut_end(const shape *s, cut *c)
 }
 
 /* Tries few panels and few row tiles a group. */
-static cut cut_of(const ivl_caps *caps, const shape *s, const int *param)
+static cut cut_of(const ivl_caps *caps, const ivl_product *s, const int *param)
 {
     cut c = cut_begin(caps, s, param), best_cut = c;
     int64_t nr = c.nv * c.vw, panels = up(s->n, nr), tiles = up(s->m, c.mr),
@@ -101,7 +73,7 @@ static int64_t cut_floats(const cut *c) { return c->group_size * c->gx * c->gy; 
 
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 {
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     int vw = vector_width(c);
     param[P_MR] = s.m <= 4 ? 4 : vw == 16 ? 12 : 6;
     param[P_NV] = s.n <= vw ? 1 : 2;
@@ -111,7 +83,7 @@ static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 
 static int64_t scratch_floats(const ivl_caps *c, const ivl_node *n)
 {
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     int param[IVL_MAX_PARAM];
     defaults(c, n, param);
     cut t = cut_of(c, &s, param);
@@ -127,7 +99,7 @@ static size_t scratch(const ivl_caps *c, const ivl_node *n)
 static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
 {
     if (param[P_MR] * param[P_NV] + param[P_NV] + 1 > (vector_width(c) == 16 ? 32 : 16)) return false;
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     cut t = cut_of(c, &s, param);
     return cut_floats(&t) <= scratch_floats(c, n);
 }
@@ -153,7 +125,7 @@ static bool is_matrix(const ivl_tensor *t, int64_t cols)
 static bool fits(const ivl_caps *c, const ivl_node *n)
 {
     if (c->features & (IVL_CAP_GPU | IVL_CAP_NO_KERNELS) || c->vec_f32 < 4) return false;
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     ivl_dtype t = s.a->dtype;
     if (t != IVL_F32 && t != IVL_BF16 && t != IVL_F16) return false;
     if (!stored(s.b, t) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) || !stored(s.z, t))
@@ -165,7 +137,7 @@ static bool fits(const ivl_caps *c, const ivl_node *n)
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     cut c = cut_of(ivl_device_caps(d), &s, param);
     int epilogue = n->op == IVL_OP_linear_gelu ? 1 : n->op == IVL_OP_linear_residual ? 2 : 0;
     int keep[IVL_MAX_PARAM] = { c.mr, c.nv, param[P_KC], param[P_KB], c.gx, c.gy };
@@ -186,7 +158,7 @@ static void arg_matrix(ivl_args *a, const ivl_tensor *t, int64_t cols)
 
 static ivl_status run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_buffer tmp, int64_t off)
 {
-    shape s = shape_of(n);
+    ivl_product s = ivl_product_of(n);
     cut c = cut_begin(ivl_device_caps(st->dev), &s, p->p);
     c.gx = p->p[P_GX], c.gy = p->p[P_GY];
     cut_end(&s, &c);
