@@ -3,6 +3,8 @@
  * does, so that a place near a whole number falls on the same side. */
 #include "model/positions.h"
 
+#include "runtime/dtype.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -48,5 +50,29 @@ ivl_status ivl_pos_matrix(int g, int h, int w, float *m)
         for (int j = 0; j < g * g; j++) row[1 + j] = (float)(y[i / w * g + j / g] * x[i % w * g + j % g]);
     }
     free(y);
+    return IVL_OK;
+}
+
+ivl_status ivl_pos_tensor(ivl_stream *s, ivl_dtype dtype, int g, int to, ivl_tensor *t_p)
+{
+    ivl_tensor t = ivl_tensor_make(dtype, 2, (int64_t[]){ 1 + (int64_t)to * to, 1 + (int64_t)g * g });
+    int64_t n = ivl_numel(&t);
+    size_t bytes = ivl_dtype_bytes(dtype, n);
+    float *m = malloc((size_t)n * sizeof *m);
+    void *typed = malloc(bytes);
+    ivl_status e = m && typed ? ivl_pos_matrix(g, to, to, m)
+                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (e == IVL_OK) e = ivl_alloc(s->dev, IVL_MEM_DEVICE, bytes, &t.buf);
+    if (e == IVL_OK) {
+        ivl_convert(typed, dtype, m, IVL_F32, n);
+        e = ivl_write(s, t.buf, 0, bytes, typed);
+    }
+    free(m), free(typed);
+    if (e != IVL_OK) {
+        ivl_release(t.buf);
+        return e;
+    }
+    t.name = "position matrix";
+    *t_p = t;
     return IVL_OK;
 }

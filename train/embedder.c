@@ -26,8 +26,8 @@ struct ivl_embedder {
     ivl_transform    transform;
     ivl_dtype        dtype;
     int              batch;
-    ivl_buffer       slot, matrix; /* slot: pinned batch record; matrix: positions to another size */
-    ivl_tensor       resize;
+    ivl_buffer       slot; /* pinned batch record */
+    ivl_tensor       resize; /* position matrix to another size, without buffer: none */
     encoder          image, text[TEXT_PLANS];
     void            *raw;          /* features as the device has them */
 };
@@ -39,7 +39,7 @@ static ivl_status record_image(ivl_embedder *e)
     IVL_TRY(ivl_graph_create(&c->g));
     ivl_scope scope = { c->g, e->params, &e->config, e->dtype, false };
     ivl_vit_input in = { .keep = IVL_NONE, .resize = IVL_NONE };
-    if (e->matrix.handle) in.resize = ivl_extern(c->g, &e->resize, NULL);
+    if (e->resize.buf.handle) in.resize = ivl_extern(c->g, &e->resize, NULL);
     in.pixels = c->pixels = ivl_input(c->g, "pixels", IVL_U8, 4, (int64_t[]){ e->batch, s, s, 3 });
     c->out = ivl_keep(c->g, ivl_l2_norm(c->g, ivl_encode_image(&scope, &in)));
     return ivl_plan_create(e->dev, c->g, NULL, &c->plan);
@@ -64,22 +64,7 @@ static ivl_status make_matrix(ivl_embedder *e)
     IVL_CHECK(e->transform.size % e->config.vit.patch == 0, IVL_EINVAL,
               "image size %d is no multiple of the patch size %d", e->transform.size, e->config.vit.patch);
     if (from == to) return IVL_OK;
-    e->resize = ivl_tensor_make(e->dtype, 2, (int64_t[]){ 1 + (int64_t)to * to, 1 + (int64_t)from * from });
-    e->resize.name = "position matrix";
-    int64_t n = ivl_numel(&e->resize);
-    size_t bytes = ivl_dtype_bytes(e->dtype, n);
-    float *m = malloc((size_t)n * sizeof *m);
-    void *typed = malloc(bytes);
-    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m)
-                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = ivl_alloc(e->dev, IVL_MEM_DEVICE, bytes, &e->matrix);
-    if (s == IVL_OK) {
-        ivl_convert(typed, e->dtype, m, IVL_F32, n);
-        s = ivl_write(e->stream, e->matrix, 0, bytes, typed);
-        e->resize.buf = e->matrix;
-    }
-    free(m), free(typed);
-    return s;
+    return ivl_pos_tensor(e->stream, e->dtype, from, to, &e->resize);
 }
 
 static ivl_status load(ivl_embedder *e, const char *dir)
@@ -145,7 +130,7 @@ void ivl_embedder_close(ivl_embedder *e)
     if (!e) return;
     encoder_close(&e->image);
     for (int i = 0; i < TEXT_PLANS; i++) encoder_close(&e->text[i]);
-    ivl_release(e->slot), ivl_release(e->matrix);
+    ivl_release(e->slot), ivl_release(e->resize.buf);
     ivl_params_destroy(e->params);
     ivl_tokenizer_close(e->tok);
     ivl_stream_close(e->stream);

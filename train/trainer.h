@@ -35,8 +35,7 @@ typedef struct ivl_trainer {
     ivl_step_plan           *plan[IVL_TRAIN_SEGMENTS];
     ivl_step_shape           shape[IVL_TRAIN_SEGMENTS];
     int                      n_segments, n_micro;
-    ivl_buffer               matrix;     /* position matrix of the low resolution */
-    ivl_tensor               resize;
+    ivl_tensor               resize[IVL_TRAIN_SEGMENTS]; /* position matrices of other sizes */
     ivl_flight               flight[IVL_RING];
     ivl_buffer               result;     /* pinned, a row of IVL_STEP_RESULT floats per flight */
     ivl_metrics             *metrics;

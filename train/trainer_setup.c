@@ -72,28 +72,6 @@ static void shapes(ivl_trainer *t)
     if (r->low_steps < r->steps) t->shape[t->n_segments++] = s;
 }
 
-/* Position matrix of a segment whose grid is not the parameter's. */
-static ivl_status make_matrix(ivl_trainer *t, int size)
-{
-    int from = ivl_config_grid(&t->config), to = size / t->config.vit.patch;
-    t->resize = ivl_tensor_make(t->dtype, 2, (int64_t[]){ 1 + (int64_t)to * to, 1 + (int64_t)from * from });
-    t->resize.name = "position matrix";
-    int64_t n = ivl_numel(&t->resize);
-    size_t bytes = ivl_dtype_bytes(t->dtype, n);
-    float *m = malloc((size_t)n * sizeof *m);
-    void *typed = malloc(bytes);
-    ivl_status s = m && typed ? ivl_pos_matrix(from, to, to, m)
-                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = ivl_alloc(t->dev, IVL_MEM_DEVICE, bytes, &t->matrix);
-    if (s == IVL_OK) {
-        ivl_convert(typed, t->dtype, m, IVL_F32, n);
-        t->resize.buf = t->matrix;
-        s = ivl_write(t->stream, t->matrix, 0, bytes, typed);
-    }
-    free(m), free(typed);
-    return s;
-}
-
 static ivl_status make_plans(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
@@ -102,9 +80,9 @@ static ivl_status make_plans(ivl_trainer *t)
                            .recompute = r->recompute ? IVL_RECOMPUTE_BLOCKS : IVL_RECOMPUTE_NONE };
     shapes(t);
     for (int i = 0; i < t->n_segments; i++) {
-        bool other = t->shape[i].image_size / t->config.vit.patch != ivl_config_grid(&t->config);
-        if (other) IVL_TRY(make_matrix(t, t->shape[i].image_size));
-        ivl_step_scope scope = { t->params, &t->config, t->dtype, other ? &t->resize : NULL };
+        int from = ivl_config_grid(&t->config), to = t->shape[i].image_size / t->config.vit.patch;
+        if (from != to) IVL_TRY(ivl_pos_tensor(t->stream, t->dtype, from, to, &t->resize[i]));
+        ivl_step_scope scope = { t->params, &t->config, t->dtype, from != to ? &t->resize[i] : NULL };
         IVL_TRY(ivl_step_create(t->dev, &scope, &t->shape[i], &rule, NULL, &t->plan[i]));
         t->flops[i] = ivl_step_sizes(t->plan[i]).flops;
     }
@@ -241,8 +219,11 @@ void ivl_trainer_close(ivl_trainer *t)
         for (int i = 0; t->flight[k].record && i < t->n_micro; i++) ivl_release(t->flight[k].record[i]);
         free(t->flight[k].record);
     }
-    ivl_release(t->result), ivl_release(t->matrix);
-    for (int i = 0; i < IVL_TRAIN_SEGMENTS; i++) ivl_step_destroy(t->plan[i]);
+    ivl_release(t->result);
+    for (int i = 0; i < IVL_TRAIN_SEGMENTS; i++) {
+        ivl_step_destroy(t->plan[i]);
+        ivl_release(t->resize[i].buf);
+    }
     ivl_params_destroy(t->params);
     ivl_dataset_close(t->ds);
     ivl_tokenizer_close(t->tok);
