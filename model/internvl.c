@@ -36,6 +36,5 @@ ivl_val ivl_encode_text(const ivl_scope *s, ivl_val ids, ivl_val len, ivl_val la
 ivl_val ivl_stage1_loss(const ivl_scope *s, ivl_val image, ivl_val text)
 {
     ivl_contrastive_attr a = { .smoothing = s->c->label_smoothing };
-    return ivl_contrastive(s->g, ivl_l2_norm(s->g, image), ivl_l2_norm(s->g, text), IVL_NONE, IVL_NONE,
-                           ivl_logit_scale(s), IVL_NONE, a);
+    return ivl_contrastive(s->g, image, text, IVL_NONE, IVL_NONE, ivl_logit_scale(s), IVL_NONE, a);
 }

@@ -12,7 +12,7 @@ ivl_val ivl_attn_pool(const ivl_scope *s, const char *prefix, ivl_val x);
 ivl_val ivl_encode_image(const ivl_scope *s, const ivl_vit_input *in);
 /* Text features [B,E], not normalised: the hidden state at `last` i32[B] (EOS), normed and projected. */
 ivl_val ivl_encode_text(const ivl_scope *s, ivl_val ids, ivl_val len, ivl_val last);
-/* Stage 1 from features: unit norm, then the symmetric contrastive loss S[]. */
+/* Stage 1: the symmetric contrastive loss S[] of unit features. */
 ivl_val ivl_stage1_loss(const ivl_scope *s, ivl_val image, ivl_val text);
 
 #endif

@@ -53,12 +53,6 @@ static void encode(const ivl_scope *s, record *r, bool drop_path, ivl_val *image
     *text = ivl_l2_norm(s->g, ivl_encode_text(s, r->ids, r->len, r->last));
 }
 
-static ivl_val contrast(const ivl_scope *s, ivl_val image, ivl_val text)
-{
-    ivl_contrastive_attr a = { .smoothing = s->c->label_smoothing };
-    return ivl_contrastive(s->g, image, text, IVL_NONE, IVL_NONE, ivl_logit_scale(s), IVL_NONE, a);
-}
-
 static ivl_val result_of(const ivl_step_plan *p, ivl_graph *g, int i)
 {
     ivl_tensor t = ivl_tensor_make(IVL_F32, 1, (int64_t[]){ IVL_STEP_RESULT });
@@ -130,7 +124,7 @@ static ivl_status record_whole(ivl_step_plan *p, const ivl_step_scope *scope, co
     IVL_TRY(begin(&p->update, &s, scope, true));
     record r = declare(s.g, scope, &p->shape);
     encode(&s, &r, p->shape.drop_path, &image, &text);
-    ivl_val loss = contrast(&s, image, text);
+    ivl_val loss = ivl_stage1_loss(&s, image, text);
     report(p, s.g, loss, 0);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .n = 1, .recompute = rule->recompute }));
     update(p, &s, r.hyper, rule);
@@ -171,7 +165,7 @@ static ivl_status record_loss(ivl_step_plan *p, const ivl_step_scope *scope, con
         ivl_tensor value = kept_tensor(p, scope, i, false), grad = kept_tensor(p, scope, i, true);
         side[i] = ivl_extern(s.g, &value, &grad);
     }
-    ivl_val loss = contrast(&s, side[0], side[1]);
+    ivl_val loss = ivl_stage1_loss(&s, side[0], side[1]);
     report(p, s.g, loss, 0);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .n = 1 }));
     return ivl_plan_create(p->dev, s.g, o, &p->loss.plan);

@@ -171,8 +171,9 @@ static ivl_status stage1(ivl_parity *c, bool masked)
         if (s == IVL_OK) s = ivl_parity_drop(&r, true, drop);
         in.drop = drop;
     }
-    ivl_val loss = ivl_keep(
-        r.s.g, ivl_stage1_loss(&r.s, ivl_encode_image(&r.s, &in), ivl_encode_text(&r.s, ids, len, last)));
+    ivl_val image = ivl_l2_norm(r.s.g, ivl_encode_image(&r.s, &in));
+    ivl_val text = ivl_l2_norm(r.s.g, ivl_encode_text(&r.s, ids, len, last));
+    ivl_val loss = ivl_keep(r.s.g, ivl_stage1_loss(&r.s, image, text));
     ivl_backward b = { .out = &loss, .n = 1 };
     if (s == IVL_OK) s = ivl_graph_backward(r.s.g, &b);
     if (s == IVL_OK) s = ivl_parity_execute(&r);
