@@ -68,16 +68,6 @@ static const struct argp argp = {
     NULL,
 };
 
-/* F.npy -> F.names */
-static char *names_path(const char *out)
-{
-    size_t n = strlen(out);
-    if (n > 4 && !strcmp(out + n - 4, ".npy")) n -= 4;
-    char *path = malloc(n + 7);
-    if (path) sprintf(path, "%.*s.names", (int)n, out);
-    return path;
-}
-
 typedef struct sink { ivl_npy_out npy; ivl_out_file names; float *rows; cli_progress progress; } sink;
 
 static ivl_status images(const options *o, ivl_embedder *e, sink *k)
@@ -132,7 +122,7 @@ static ivl_status texts(const options *o, ivl_embedder *e, sink *k)
 static ivl_status embed(const options *o, ivl_embedder *e)
 {
     sink k = { 0 };
-    char *names = names_path(o->out);
+    char *names = cli_names_path(o->out);
     IVL_CHECK(names, IVL_ENOMEM, "out of memory");
     ivl_status s = ivl_npy_create(o->out, ivl_embedder_dim(e), &k.npy);
     if (s == IVL_OK) s = ivl_out_open(names, &k.names);

@@ -1,5 +1,5 @@
 /* ivl plan: does it fit, and what will run? With a device, or from a capabilities file without one. */
-#include "cli/cli.h"
+#include "cli/model_args.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,24 +29,16 @@ static const struct argp_option rows[] = {
     { 0 },
 };
 
-static int positive(struct argp_state *state, const char *arg, const char *what)
-{
-    char *end;
-    long v = strtol(arg, &end, 10);
-    if (!*arg || *end || v < 1 || v > 100000000) cli_usage(state, "%s takes a whole number above 0, not %s", what, arg);
-    return (int)v;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->device; break;
-    case 'b': o->batch = positive(state, arg, "--batch"); break;
-    case 'm': o->micro = positive(state, arg, "--micro-batch"); break;
-    case 'i': o->image_size = positive(state, arg, "--image-size"); break;
-    case 'k': o->patches = positive(state, arg, "--patches"); break;
-    case 't': o->text_len = positive(state, arg, "--text-len"); break;
+    case 'b': o->batch = cli_positive(state, arg, "--batch"); break;
+    case 'm': o->micro = cli_positive(state, arg, "--micro-batch"); break;
+    case 'i': o->image_size = cli_positive(state, arg, "--image-size"); break;
+    case 'k': o->patches = cli_positive(state, arg, "--patches"); break;
+    case 't': o->text_len = cli_positive(state, arg, "--text-len"); break;
     case 'c':
         if (ivl_dtype_parse(arg, &o->compute) != IVL_OK) cli_usage(state, "%s", ivl_last_error());
         break;

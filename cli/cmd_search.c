@@ -77,19 +77,10 @@ static ivl_status print_best(const options *o, const ivl_npy *index, const float
     return s;
 }
 
-static char *names_of(const char *index)
-{
-    size_t n = strlen(index);
-    if (n > 4 && !strcmp(index + n - 4, ".npy")) n -= 4;
-    char *path = malloc(n + 7);
-    if (path) sprintf(path, "%.*s.names", (int)n, index);
-    return path;
-}
-
 static ivl_status search(const options *o, ivl_embedder *e)
 {
     ivl_npy index = { 0 };
-    char *path = names_of(o->index), *names = NULL;
+    char *path = cli_names_path(o->index), *names = NULL;
     float *v = malloc((size_t)ivl_embedder_dim(e) * sizeof *v);
     ivl_status s = path && v ? ivl_npy_open(o->index, &index)
                              : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");

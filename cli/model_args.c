@@ -53,6 +53,15 @@ ivl_status cli_open_model(const cli_model *m, ivl_device **dev_p, ivl_embedder *
     return ivl_embedder_open(m->dir, *dev_p, &m->options, e_p);
 }
 
+char *cli_names_path(const char *npy)
+{
+    size_t n = strlen(npy);
+    if (n > 4 && !strcmp(npy + n - 4, ".npy")) n -= 4;
+    char *path = malloc(n + 7);
+    if (path) sprintf(path, "%.*s.names", (int)n, npy);
+    return path;
+}
+
 void cli_eval_progress(void *ctx, const char *what, int64_t done, int64_t total)
 {
     cli_progress *p = ctx;
