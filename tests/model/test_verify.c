@@ -7,6 +7,7 @@
 
 #include "backends/list.h"
 #include "train/verify.h"
+#include "tests/suite.h"
 
 static const char *const cases[] = { "odd", "odd2_bf16_sharded" };
 
@@ -28,7 +29,7 @@ static void run(const char *device, const char *name)
     char dir[4096];
     ivl_device *dev = NULL;
     int n[3] = { 0 };
-    snprintf(dir, sizeof dir, "%s/tests/golden/%s", getenv("srcdir") ? getenv("srcdir") : ".", name);
+    snprintf(dir, sizeof dir, "%s/%s", source("tests/golden"), name);
     ck_assert_msg(ivl_device_open(device, &dev) == IVL_OK, "%s", ivl_last_error());
     ivl_verify_options o = { .compute = IVL_F32, .line = report };
     ck_assert_msg(ivl_verify(dir, dev, &o, n) == IVL_OK, "%s", ivl_last_error());
@@ -50,15 +51,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("verify");
     TCase *t = tcase_create("verify");
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, on_host, 0, 2);
     tcase_add_loop_test(t, on_device, 0, 2);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite("verify", t);
 }

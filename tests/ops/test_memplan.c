@@ -1,6 +1,7 @@
 /* The memory plan: no two items alive together overlap, slabs and alignment hold, and reuse happens. */
 #include "ops/memplan.h"
 #include "runtime/rng.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -66,15 +67,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("memplan");
     TCase *t = tcase_create("memplan");
     tcase_add_loop_test(t, no_overlap, 0, 12);
     tcase_add_test(t, memory_is_reused);
     tcase_add_test(t, too_large_is_refused);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite("memplan", t);
 }

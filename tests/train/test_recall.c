@@ -6,6 +6,7 @@
 #include "train/recall.h"
 #include "train/schedule.h"
 #include "train/tfevents.h"
+#include "tests/suite.h"
 
 /* Pictures are unit axes; texts point to them. */
 static void axes(float *v, const int *axis, int n, int dim)
@@ -96,17 +97,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("recall");
     TCase *t = tcase_create("recall");
     tcase_add_test(t, perfect_and_wrong);
     tcase_add_test(t, equal_captions_are_right);
     tcase_add_test(t, ties_do_not_help);
     tcase_add_test(t, zeroshot_counts);
     tcase_add_test(t, schedules);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite("recall", t);
 }

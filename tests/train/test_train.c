@@ -10,6 +10,7 @@
 #include "runtime/file.h"
 #include "train/train.h"
 #include "train/trainer.h"
+#include "tests/suite.h"
 
 static char dir[] = "/tmp/ivl-train-XXXXXX";
 static char list[4096], tokenizer[4096];
@@ -278,7 +279,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("train");
     TCase *t = tcase_create("train");
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -290,10 +290,5 @@ int main(void)
     tcase_add_test(t, micro_batches_give_the_big_batch);
     tcase_add_test(t, a_nan_is_traced);
     tcase_add_test(t, a_step_waits_for_nothing);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite("train", t);
 }
