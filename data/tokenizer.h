@@ -46,6 +46,10 @@ ivl_status ivl_text_clean(const char *text, int words, char **out_p);
  * caller. */
 ivl_status ivl_utf8_clean(const char *text, size_t n, char **out_p, size_t *n_p);
 
+/* Bytes of the valid sequence that text[n] begins with, its code point in *c; 0: it begins with none. No surrogates, no
+ * over-long forms, nothing beyond U+10FFFF. */
+size_t ivl_utf8_next(const char *text, size_t n, uint32_t *c);
+
 /* Trains a LLaMA-style vocabulary on a file of one text a line: BPE with byte fallback, split digits, no
  * normalisation, ids unk 0, bos 1, eos 2, no pad. The same corpus gives the same model. Writes `out`
  * atomically. */

@@ -7,10 +7,9 @@
 #include <string.h>
 #include <wctype.h>
 
-/* Bytes of the valid sequence at p (n left), 0 if there is none; its code point in *c. No surrogates, no
- * over-long forms, nothing beyond U+10FFFF. */
-static size_t sequence(const unsigned char *p, size_t n, uint32_t *c)
+size_t ivl_utf8_next(const char *text, size_t n, uint32_t *c)
 {
+    const unsigned char *p = (const unsigned char *)text;
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     if (p[0] < 0x80) return *c = p[0], 1;
     size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
@@ -40,7 +39,7 @@ ivl_status ivl_utf8_clean(const char *text, size_t n, char **out_p, size_t *n_p)
     size_t m = 0;
     for (size_t i = 0; i < n;) {
         uint32_t c = 0;
-        size_t len = sequence((const unsigned char *)text + i, n - i, &c);
+        size_t len = ivl_utf8_next(text + i, n - i, &c);
         m += put(out + m, len ? c : 0xfffd);
         i += len ? len : 1;
     }
@@ -78,7 +77,7 @@ static bool goes_on(const char *p, size_t n)
     uint32_t c = 0;
     size_t len = 0;
     for (size_t i = 0; i < n; i += len) {
-        len = sequence((const unsigned char *)p + i, n - i, &c);
+        len = ivl_utf8_next(p + i, n - i, &c);
         if (!is_within(c)) return has_case(c);
     }
     return false;
@@ -99,7 +98,7 @@ static size_t lower_all(const char *in, size_t n, char *out)
     bool after_letter = false;
     for (size_t i = 0; i < n;) {
         uint32_t c = 0;
-        i += sequence((const unsigned char *)in + i, n - i, &c);
+        i += ivl_utf8_next(in + i, n - i, &c);
         if (c == 0x3a3) m += put(out + m, after_letter && !goes_on(in + i, n - i) ? 0x3c2 : 0x3c3);
         else if (c == 0x130) m += put(out + m, 'i'), m += put(out + m, 0x307);
         else m += put(out + m, lower(c));
@@ -118,7 +117,7 @@ static size_t squeeze(char *s, size_t n)
         uint32_t c = 0;
         size_t run = 0, end = i, first = 0;
         for (; end < n; run++) {
-            size_t len = sequence((const unsigned char *)s + end, n - end, &c);
+            size_t len = ivl_utf8_next(s + end, n - end, &c);
             if (!run) first = len;
             if (!is_space(c)) break;
             end += len;

@@ -1,13 +1,13 @@
 #include "train/eval.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
-#include "runtime/file.h"
+#include "train/captions.h"
 #include "train/eval_search.h"
+#include "train/json_save.h"
 #include "train/recall.h"
 
 enum { CHUNK = 64 };
@@ -44,66 +44,19 @@ ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
     return IVL_OK;
 }
 
-/* --- captions of the data set --------------------------------------------------------------------- */
-
-void ivl_captions_free(ivl_captions *c)
-{
-    for (int i = 0; i < c->n; i++) free(c->text[i]), free(c->lang[i]);
-    free(c->text), free(c->lang), free(c->image_of);
-    *c = (ivl_captions){ 0 };
-}
-
-static bool add_caption(ivl_captions *c, const ivl_caption *from, int32_t image)
-{
-    if (c->n == c->cap) {
-        int cap = c->cap ? 2 * c->cap : 256;
-        char **text = realloc(c->text, (size_t)cap * sizeof *text);
-        if (text) c->text = text;
-        char **lang = realloc(c->lang, (size_t)cap * sizeof *lang);
-        if (lang) c->lang = lang;
-        int32_t *image_of = realloc(c->image_of, (size_t)cap * sizeof *image_of);
-        if (image_of) c->image_of = image_of;
-        if (!text || !lang || !image_of) return false;
-        c->cap = cap;
-    }
-    c->text[c->n] = strdup(from->text), c->lang[c->n] = strdup(from->lang ? from->lang : "");
-    c->image_of[c->n] = image;
-    return c->text[c->n] && c->lang[c->n++];
-}
-
-bool ivl_language_in(const char *list, const char *lang)
-{
-    size_t n = strlen(lang);
-    for (const char *p = list; p && *p;) {
-        size_t k = strcspn(p, ",");
-        if (k == n && !strncmp(p, lang, n)) return true;
-        p += k + (p[k] == ',');
-    }
-    return !list || !*list;
-}
-
-static ivl_status read_captions(const ivl_dataset *ds, const char *languages, ivl_captions *c)
-{
-    for (int64_t i = 0; i < ivl_dataset_count(ds); i++) {
-        ivl_sample rec = { 0 };
-        IVL_TRY(ivl_dataset_read_text(ds, i, &rec));
-        bool ok = true;
-        for (int j = 0; j < rec.n_captions && ok; j++)
-            if (ivl_language_in(languages, rec.caption[j].lang ? rec.caption[j].lang : ""))
-                ok = add_caption(c, &rec.caption[j], (int32_t)i);
-        ivl_sample_free(&rec);
-        IVL_CHECK(ok, IVL_ENOMEM, "out of memory");
-    }
-    IVL_CHECK(c->n > 0, IVL_EFORMAT, "no captions%s%s to evaluate with", languages ? " in " : "",
-              languages ? languages : "");
-    return IVL_OK;
-}
-
 /* --- retrieval ------------------------------------------------------------------------------------ */
 
 typedef struct space { const ivl_captions *c; const float *image, *text; int n_image, dim; } space;
 
-/* Captions of one language (NULL: all) as pairs over the pictures that have one. */
+/* Which captions; NULL: all. */
+typedef struct choice { const char *lang, *script; } choice;
+
+static bool chosen(const ivl_captions *c, int j, choice which)
+{
+    return (!which.lang || !strcmp(which.lang, c->lang[j])) && (!which.script || !strcmp(which.script, c->script[j]));
+}
+
+/* Some captions as pairs over the pictures that have one. */
 typedef struct subset {
     float *image, *text;
     int32_t *image_of, *same, *number;
@@ -116,7 +69,7 @@ static void subset_free(subset *u)
     free(u->image), free(u->text), free(u->image_of), free(u->same), free(u->number), free(u->words);
 }
 
-static ivl_status take_subset(const space *v, const char *lang, subset *u)
+static ivl_status take_subset(const space *v, choice which, subset *u)
 {
     size_t row = (size_t)v->dim * sizeof(float), n = (size_t)v->c->n + 1, m = (size_t)v->n_image + 1;
     *u = (subset){ malloc(m * row),
@@ -131,7 +84,7 @@ static ivl_status take_subset(const space *v, const char *lang, subset *u)
     for (int i = 0; i < v->n_image; i++) u->number[i] = -1;
     for (int j = 0; j < v->c->n; j++) {
         int32_t i = v->c->image_of[j];
-        if (lang && strcmp(lang, v->c->lang[j])) continue;
+        if (!chosen(v->c, j, which)) continue;
         if (u->number[i] < 0) {
             memcpy(u->image + (int64_t)u->n_image * v->dim, v->image + (int64_t)i * v->dim, row);
             u->number[i] = u->n_image++;
@@ -152,15 +105,16 @@ static void set_recalls(json_t *metrics, const char *what, const ivl_recall *r)
     }
 }
 
-static json_t *result(const ivl_eval_options *o, const char *lang, const subset *u, const ivl_recall *t2i,
+static json_t *result(const ivl_eval_options *o, choice which, const subset *u, const ivl_recall *t2i,
                       const ivl_recall *i2t)
 {
     json_t *metrics = json_object();
     set_recalls(metrics, "image", t2i), set_recalls(metrics, "text", i2t);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], "
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], "
                      "s:[ff], s:[ff]}",
                      "dataset", o->data, "model", "internvl_c", "pretrained", o->model, "task",
-                     "zeroshot_retrieval", "language", lang, "images", u->n_image, "texts", u->n, "metrics",
+                     "zeroshot_retrieval", "language", which.lang ? which.lang : "all", "script",
+                     which.script ? which.script : "all", "images", u->n_image, "texts", u->n, "metrics",
                      metrics, "chance@1", t2i->chance[0], "chance@5", t2i->chance[1], "chance@10",
                      t2i->chance[2], "text_chance@1", i2t->chance[0], "text_chance@5", i2t->chance[1],
                      "text_chance@10", i2t->chance[2], "image_ci95@1", t2i->low[0], t2i->high[0],
@@ -168,45 +122,44 @@ static json_t *result(const ivl_eval_options *o, const char *lang, const subset 
                      "text_ci95@10", i2t->low[2], i2t->high[2]);
 }
 
-static ivl_status add_result(const space *v, const ivl_eval_options *o, const char *lang, json_t *list)
+static ivl_status add_result(const space *v, const ivl_eval_options *o, choice which, json_t *list)
 {
     subset u = { 0 };
     ivl_recall t2i, i2t;
-    ivl_status s = take_subset(v, lang, &u);
+    ivl_status s = take_subset(v, which, &u);
     ivl_pairs p = { u.image, u.text, u.n_image, u.n, v->dim, u.image_of, u.same };
     if (s == IVL_OK) s = ivl_recall_text_to_image(&p, &t2i);
     if (s == IVL_OK) s = ivl_recall_image_to_text(&p, &i2t);
-    if (s == IVL_OK && json_array_append_new(list, result(o, lang ? lang : "all", &u, &t2i, &i2t)))
+    if (s == IVL_OK && json_array_append_new(list, result(o, which, &u, &t2i, &i2t)))
         s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     subset_free(&u);
     return s;
 }
 
-static ivl_status add_results(const space *v, const ivl_eval_options *o, json_t *list)
+/* No earlier caption is of that choice. */
+static bool is_first(const ivl_captions *c, int j, choice which)
 {
-    IVL_TRY(add_result(v, o, NULL, list));
-    for (int j = 0; j < v->c->n; j++) { /* each language once, in order of appearance */
-        bool first = true;
-        for (int i = 0; i < j && first; i++) first = strcmp(v->c->lang[i], v->c->lang[j]) != 0;
-        if (!first || !v->c->lang[j][0]) continue;
-        progress(o, v->c->lang[j], j, v->c->n);
-        IVL_TRY(add_result(v, o, v->c->lang[j], list));
-    }
-    return IVL_OK;
+    for (int i = 0; i < j; i++)
+        if (chosen(c, i, which)) return false;
+    return true;
 }
 
-ivl_status ivl_json_save(json_t *j, const char *path)
+/* All captions; then each script, then each language, in order of appearance. */
+static ivl_status add_results(const space *v, const ivl_eval_options *o, json_t *list)
 {
-    ivl_out_file out = { 0 };
-    IVL_CHECK(j, IVL_ENOMEM, "out of memory");
-    ivl_status s = ivl_out_open(path, &out);
-    if (s == IVL_OK && json_dumpf(j, out.f, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) {
-        s = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", path, strerror(errno));
-        ivl_out_abandon(&out);
+    const ivl_captions *c = v->c;
+    IVL_TRY(add_result(v, o, (choice){ 0 }, list));
+    for (int j = 0; j < c->n; j++) {
+        choice script = { NULL, c->script[j] };
+        if (is_first(c, j, script)) IVL_TRY(add_result(v, o, script, list));
     }
-    if (s == IVL_OK) s = ivl_out_commit(&out);
-    json_decref(j);
-    return s;
+    for (int j = 0; j < c->n; j++) {
+        choice lang = { c->lang[j], c->script[j] };
+        if (!c->lang[j][0] || !is_first(c, j, lang)) continue;
+        progress(o, c->lang[j], j, c->n);
+        IVL_TRY(add_result(v, o, lang, list));
+    }
+    return IVL_OK;
 }
 
 static ivl_status embed_all(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const ivl_captions *c,
@@ -226,7 +179,7 @@ ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_
 {
     ivl_captions c = { 0 };
     int64_t dim = ivl_embedder_dim(e), n = ivl_dataset_count(ds);
-    ivl_status s = read_captions(ds, o->languages, &c);
+    ivl_status s = ivl_captions_read(ds, o->languages, &c);
     float *image = malloc((size_t)(n * dim + 1) * sizeof *image),
           *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
     json_t *list = json_array();

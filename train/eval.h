@@ -18,10 +18,10 @@ typedef struct ivl_eval_options {
  * names shard and key. */
 ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out);
 
-/* {"results": [{"dataset", "model", "task": "zeroshot_retrieval", "language", "images", "texts", "metrics":
- * {"image_retrieval_recall@K", "text_retrieval_recall@K"}, "chance@K", "ci95@10": [low, high], ...}]}: one entry per
- * language, and "all" languages together. The gallery is every picture that has a caption in the language; equal
- * captions count as right. */
+/* {"results": [{"dataset", "model", "task": "zeroshot_retrieval", "language", "script", "images", "texts", "metrics":
+ * {"image_retrieval_recall@K", "text_retrieval_recall@K"}, "chance@K", "ci95@10": [low, high], ...}]}: one entry for
+ * all captions, one per script (ISO 15924; its "language" is "all"), one per language. The gallery is every picture
+ * that has such a caption; equal captions count as right. */
 ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *out_json);
 
 /* CLIP_benchmark's files: classes {DATASET: [name, ...]}, templates {DATASET: ["a photo of a {c}.", ...]}; `dataset`

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/json_save.h"
+
 enum { HITS = 6 };
 
 /* "data:image/png;base64,..." of the encoded picture; NULL when out of memory. */

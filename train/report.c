@@ -66,11 +66,11 @@ static void facts(FILE *f, const char *dir)
 
 /* --- curves ----------------------------------------------------------------------------------------------------- */
 
-enum { CURVES = 5 };
+enum { CURVES = 6 };
 static const struct { const char *key, *title; int log_y; } curves[CURVES] = {
     { "loss", "contrastive loss", 0 },       { "grad_norm", "gradient norm", 1 },
     { "lr_image", "learning rate, image", 0 }, { "logit_scale", "logit scale", 0 },
-    { "samples_per_s", "samples per second", 0 },
+    { "samples_per_s", "samples per second", 0 }, { "utilisation", "share of the device's roof", 0 },
 };
 
 typedef struct series { double *x, *y[CURVES]; int n, cap; } series;
@@ -145,7 +145,7 @@ static void result_row(FILE *f, const json_t *r)
     static const char *const keys[] = { "image_retrieval_recall@1",  "image_retrieval_recall@5",
                                         "image_retrieval_recall@10", "text_retrieval_recall@1",
                                         "text_retrieval_recall@5",   "text_retrieval_recall@10" };
-    static const char *const facts_of[] = { "dataset", "language", "images", "texts" };
+    static const char *const facts_of[] = { "dataset", "script", "language", "images", "texts" };
     fputs("<tr>", f);
     for (size_t i = 0; i < sizeof facts_of / sizeof *facts_of; i++) {
         fputs("<td>", f), value(f, json_object_get(r, facts_of[i])), fputs("</td>", f);
@@ -162,7 +162,7 @@ static void results_of(FILE *f, const char *dir, const char *name)
     size_t i;
     if (json_is_array(list)) {
         fputs("<h3>", f), ivl_html_text(f, name),
-            fputs("</h3>\n<table><tr><th>data</th><th>language</th>"
+            fputs("</h3>\n<table><tr><th>data</th><th>script</th><th>language</th>"
                   "<th>pictures</th><th>texts</th><th>text→picture "
                   "R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
                   "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n",

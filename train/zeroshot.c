@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/eval_search.h"
+#include "train/captions.h"
+#include "train/eval.h"
+#include "train/json_save.h"
 #include "train/recall.h"
 
 /* The list under `dataset`, or the file's only entry. */

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <hb.h>
-
 #include "data/emoji/cldr.h"
 #include "data/emoji/set.h"
+#include "data/script.h"
 
 /* --- lists of languages -------------------------------------------------------------------------------- */
 
@@ -86,50 +85,6 @@ static ivl_status add_text(void *ctx, const char *sequence, const char *text, bo
     return IVL_OK;
 }
 
-static uint32_t next_char(const unsigned char **s)
-{
-    int more = **s < 0x80 ? 0 : **s < 0xe0 ? 1 : **s < 0xf0 ? 2 : 3;
-    uint32_t c = more ? **s & (0x3fu >> more) : **s;
-    for ((*s)++; more > 0 && **s; more--, (*s)++) c = c << 6 | (**s & 0x3fu);
-    return c;
-}
-
-enum { SCRIPTS = 32 };
-typedef struct tally { hb_script_t script[SCRIPTS]; int64_t count[SCRIPTS]; int n; } tally;
-
-static void count_script(tally *t, hb_script_t script)
-{
-    int i = 0;
-    while (i < t->n && t->script[i] != script) i++;
-    if (i == SCRIPTS) return;
-    if (i == t->n) t->script[t->n++] = script;
-    t->count[i]++;
-}
-
-/* ISO 15924: the script of most letters in the names; Japanese mixes three. */
-static void find_script(ivl_emoji_language *lang, int n, hb_unicode_funcs_t *unicode)
-{
-    tally t = { 0 };
-    for (int i = 0; i < n; i++) {
-        const unsigned char *s = (const unsigned char *)lang->name[i];
-        while (s && *s) {
-            hb_script_t script = hb_unicode_script(unicode, next_char(&s));
-            if (script == HB_SCRIPT_KATAKANA) script = HB_SCRIPT_HIRAGANA;
-            if (script != HB_SCRIPT_COMMON && script != HB_SCRIPT_INHERITED && script != HB_SCRIPT_UNKNOWN)
-                count_script(&t, script);
-        }
-    }
-    int best = 0;
-    for (int i = 1; i < t.n; i++)
-        if (t.count[i] > t.count[best]) best = i;
-    char tag[5] = "Zyyy";
-    if (t.n) hb_tag_to_string(hb_script_to_iso15924_tag(t.script[best]), tag);
-    snprintf(lang->script, sizeof lang->script, "%s",
-             !strcmp(tag, "Hira")   ? "Jpan"
-             : !strcmp(tag, "Hang") ? "Kore"
-                                    : tag);
-}
-
 static ivl_status read_language(ivl_emoji_set *set, const char *cldr, const char *name, bool held_out)
 {
     ivl_emoji_language *lang = &set->language[set->n_languages++];
@@ -140,7 +95,10 @@ static ivl_status read_language(ivl_emoji_set *set, const char *cldr, const char
     IVL_CHECK(lang->name && lang->keywords, IVL_ENOMEM, "out of memory");
     IVL_TRY(ivl_cldr_read(cldr, name, add_text, &(filler){ set, lang }));
     for (int i = 0; i < set->n; i++) lang->names += lang->name[i] != NULL;
-    find_script(lang, set->n, hb_unicode_funcs_get_default());
+    ivl_script_tally letters = { 0 };
+    for (int i = 0; i < set->n; i++)
+        if (lang->name[i]) ivl_script_count(&letters, lang->name[i]);
+    ivl_script_name(&letters, lang->script);
     return IVL_OK;
 }
 

@@ -35,7 +35,7 @@ typedef struct ivl_emoji_concept {
 } ivl_emoji_concept;
 
 typedef struct ivl_emoji_language {
-    char   lang[24], script[8];
+    char   lang[24], script[5];
     bool   held_out, script_trained;
     char **name, **keywords; /* [pictures]; NULL where there is none. Keywords as CLDR writes them */
     int    names;            /* how many are not NULL */
