@@ -38,13 +38,18 @@ static ivl_status copy_graph(ivl_plan *p)
 
 static ivl_status choose(ivl_plan *p, const char *force)
 {
+    ivl_quirks quirks;
+    ivl_status status = IVL_OK;
+    ivl_quirks_load(p->caps, &quirks);
     for (int i = 0; i < p->n_step; i++) {
         ivl_step *s = &p->step[i];
-        IVL_TRY(ivl_choose_impl(p->backend, p->caps, &s->n, force, &s->impl));
+        status = ivl_choose_impl(p->backend, p->caps, &quirks, &s->n, force, &s->impl);
+        if (status != IVL_OK) break;
         if (s->impl->space) s->impl->space->defaults(p->caps, &s->n, s->param);
         if (s->impl->scratch) s->scratch = s->impl->scratch(p->caps, &s->n);
     }
-    return IVL_OK;
+    ivl_quirks_free(&quirks);
+    return status;
 }
 
 /* --- memory ------------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 
 #include "ops/graph.h"
 #include "ops/memplan.h"
+#include "ops/quirks.h"
 
 /* A temporary kept out of the way of its neighbours on the checking device. */
 enum { IVL_GUARD_BYTES = 256 };
@@ -39,9 +40,9 @@ struct ivl_plan {
 };
 
 /* The implementation of n: `force` by name if it fits, else the highest rank that fits among the backend's
- * rows and the portable ones. */
-ivl_status ivl_choose_impl(const ivl_backend *b, const ivl_caps *c, const ivl_node *n, const char *force,
-                           const ivl_impl **impl_p);
+ * rows and the portable ones. One that the device gets wrong does not fit. */
+ivl_status ivl_choose_impl(const ivl_backend *b, const ivl_caps *c, const ivl_quirks *quirks, const ivl_node *n,
+                           const char *force, const ivl_impl **impl_p);
 /* Rewrites neighbouring steps into fused ops. */
 void ivl_fuse(ivl_plan *p);
 /* Drops steps whose results nobody reads. */

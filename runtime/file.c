@@ -154,3 +154,15 @@ char *ivl_path_join(const char *dir, const char *name)
     if (p) snprintf(p, n, "%s/%s", dir, name);
     return p;
 }
+
+char *ivl_cache_path(const char *name)
+{
+    const char *own = getenv("IVL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (own && *own) return ivl_path_join(own, name);
+    bool is_xdg = xdg && *xdg;
+    if (!is_xdg && (!home || !*home)) return NULL;
+    char *dir = ivl_path_join(is_xdg ? xdg : home, is_xdg ? "ivl" : ".cache/ivl");
+    char *path = dir ? ivl_path_join(dir, name) : NULL;
+    free(dir);
+    return path;
+}

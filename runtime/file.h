@@ -24,6 +24,9 @@ ivl_status ivl_map_open(const char *path, ivl_map *map_p);
 void       ivl_map_close(ivl_map *map);
 
 ivl_status ivl_make_dirs(const char *path);   /* like mkdir -p */
+/* Where things are kept that can be made again: $IVL_CACHE_DIR, $XDG_CACHE_HOME/ivl or ~/.cache/ivl, and "/name" after
+ * it; malloc'd. NULL: nowhere. Makes no folder. */
+char *ivl_cache_path(const char *name);
 /* malloc'd "dir/name". NULL when out of memory. */
 char *ivl_path_join(const char *dir, const char *name);
 

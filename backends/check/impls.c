@@ -57,7 +57,8 @@ static const ivl_check_device *device_of(const ivl_caps *c)
 static ivl_status choose(const ivl_caps *c, const ivl_node *n, const ivl_impl **impl_p)
 {
     const ivl_device *inner = device_of(c)->inner;
-    return ivl_choose_impl(inner->backend, &inner->caps, n, NULL, impl_p);
+    static const ivl_quirks none; /* a quirk is what one looks for here */
+    return ivl_choose_impl(inner->backend, &inner->caps, &none, n, NULL, impl_p);
 }
 
 static bool fits(const ivl_caps *c, const ivl_node *n)

@@ -103,6 +103,24 @@ START_TEST(test_devices)
 }
 END_TEST
 
+START_TEST(test_selftest)
+{
+    char dir[] = "/tmp/ivl-test-XXXXXX", args[160], path[64], text[512];
+    ck_assert(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/quirks", dir);
+    snprintf(args, sizeof args, "selftest --device host --op add --size tiny --out %s", path);
+    ck_assert_int_eq(ivl(args), 0);
+    ck_assert(strstr(out, " passed, 0 failed"));
+    slurp(path, text, sizeof text);
+    ck_assert(!strncmp(text, "# host", 6));
+    ck_assert_int_eq(ivl("selftest --device host --op no_such_op"), 1);
+    ck_assert(strstr(err, "no_such_op"));
+    ck_assert_int_eq(ivl("selftest --size huge"), 2);
+    ck_assert_int_eq(ivl("selftest --device opencl:77.0"), 1);
+    unlink(path), rmdir(dir);
+}
+END_TEST
+
 START_TEST(test_save_caps)
 {
     char dir[] = "/tmp/ivl-test-XXXXXX", path[64], args[128], spec[32];
@@ -128,6 +146,7 @@ int main(void)
     tcase_add_test(t, test_world_failed);
     tcase_add_test(t, test_data);
     tcase_add_test(t, test_devices);
+    tcase_add_test(t, test_selftest);
     tcase_add_test(t, test_save_caps);
     return run_suite("cli", t);
 }

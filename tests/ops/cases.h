@@ -104,6 +104,7 @@ typedef struct ivl_case_result {
     const ivl_case *c;
     const char     *impl;
     ivl_dtype       dtype;
+    const ivl_node *node;
     const int      *param;          /* of its tuning space; NULL: it has none */
     bool            ok;
     double          error, allowed; /* of the output that came closest to its limit, or passed it */
@@ -115,6 +116,8 @@ typedef struct ivl_case_options {
     ivl_case_size size;   /* the largest class to run */
     const char   *impl;   /* only this one; NULL: all that fit */
     bool          sweep;  /* besides the default parameters those that differ in one of them */
+    /* Optional: told before an implementation runs (a driver may crash there). */
+    void        (*before)(void *user, const ivl_case_result *r);
     void        (*report)(void *user, const ivl_case_result *r); /* for every case x type x implementation */
     void         *user;
 } ivl_case_options;
