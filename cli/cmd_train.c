@@ -83,10 +83,12 @@ typedef struct screen { cli_progress bar; bool begun; } screen;
 static void progress(void *ctx, const ivl_train_progress *p)
 {
     screen *v = ctx;
-    char text[96];
+    char text[96], roof[32] = "";
     if (!v->begun) cli_progress_begin(&v->bar, "train", (double)p->steps, (double)p->step - 1);
     v->begun = true;
-    snprintf(text, sizeof text, "loss %.3f  %.0f samples/s  %.0f GFLOP/s", p->loss, p->samples_per_s, p->gflops);
+    if (p->utilisation > 0) snprintf(roof, sizeof roof, " (%.0f %% of the roof)", 100 * p->utilisation);
+    snprintf(text, sizeof text, "loss %.3f  %.0f samples/s  %.0f GFLOP/s%s", p->loss, p->samples_per_s, p->gflops,
+             roof);
     cli_progress_step(&v->bar, (double)p->step, text);
 }
 

@@ -9,7 +9,7 @@
 
 #include "model/checkpoint.h"
 #include "runtime/file.h"
-#include "train/eval_search.h"
+#include "train/json_save.h"
 #include "train/trainer.h"
 
 enum { MAX_SKIPPED_IN_A_ROW = 20 };
@@ -38,6 +38,7 @@ static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int
         { "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) },
         { "samples_per_s", p->samples_per_s },
         { "gflops", p->gflops },
+        { "utilisation", p->utilisation },
         { "skipped", p->skipped },
     };
     return ivl_metrics_write(t->metrics, step, m, sizeof m / sizeof *m);
@@ -70,6 +71,7 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
     t->step_time = t->step_time > 0 ? 0.9 * t->step_time + 0.1 * took : took; /* results come in bursts */
     p.samples_per_s = (double)t->r->batch / t->step_time;
     p.gflops = t->flops[ivl_trainer_segment(t, f->step)] / t->step_time / 1e9;
+    p.utilisation = t->roof > 0 ? p.gflops / t->roof : 0;
     IVL_TRY(write_metrics(t, &p, f->step));
     if (t->o->progress) t->o->progress(t->o->ctx, &p);
     int64_t step = f->step;
@@ -163,13 +165,13 @@ static ivl_status save_facts(const ivl_trainer *t)
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     double seconds = ivl_now() - t->started;
     int64_t n = t->r->steps - t->first_step;
-    json_t *j =
-        json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev),
-                  "model", t->r->init[0] ? t->r->init : t->r->model, "parameters (million)",
-                  (double)t->params->weights / 1e6, "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps",
-                  (json_int_t)t->r->steps, "batch", (json_int_t)t->r->batch, "steps of this session",
-                  (json_int_t)n, "minutes of this session", seconds / 60, "samples per second",
-                  n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps", (json_int_t)t->skipped);
+    json_t *j = json_pack(
+        "{s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev),
+        "roof (GFLOP/s, measured)", t->roof, "model", t->r->init[0] ? t->r->init : t->r->model, "parameters (million)",
+        (double)t->params->weights / 1e6, "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps",
+        (json_int_t)t->r->steps, "batch", (json_int_t)t->r->batch, "steps of this session", (json_int_t)n,
+        "minutes of this session", seconds / 60, "samples per second",
+        n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps", (json_int_t)t->skipped);
     ivl_status s = ivl_json_save(j, path);
     free(path);
     return s;

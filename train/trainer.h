@@ -42,6 +42,7 @@ typedef struct ivl_trainer {
     char                    *checkpoints, *recipe_text;
     int64_t                  first_step, skipped, skipped_in_a_row;
     double                   started, last_time, step_time, flops[IVL_TRAIN_SEGMENTS];
+    double                   roof;       /* GFLOP/s of the device, measured; 0: not known */
 } ivl_trainer;
 
 /* trainer_setup.c */

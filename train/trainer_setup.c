@@ -6,6 +6,7 @@
 
 #include "model/checkpoint.h"
 #include "model/positions.h"
+#include "ops/roof.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
 
@@ -206,6 +207,7 @@ ivl_status ivl_trainer_open(ivl_trainer *t)
     IVL_TRY(ivl_make_dirs(t->checkpoints));
     IVL_TRY(resume(t));
     IVL_TRY(save_recipe(t));
+    IVL_TRY(ivl_roof_gflops(t->dev, &t->roof)); /* while no loader thread is busy */
     IVL_TRY(open_loader(t));
     return ivl_metrics_open(t->o->out, t->first_step, &t->metrics);
 }
