@@ -29,8 +29,10 @@ ivl_val ivl_encode_image(const ivl_scope *s, const ivl_vit_input *in)
 
 ivl_val ivl_encode_text(const ivl_scope *s, ivl_val ids, ivl_val len, ivl_val last)
 {
-    ivl_val x = ivl_gather_rows(s->g, ivl_llama(s, ids, len, NULL), last);
-    return ivl_matmul(s->g, ivl_llama_norm(s, x), ivl_weight(s, "text_projection"), 0, 0);
+    ivl_llama m = ivl_qllama(s);
+    ivl_llama_input in = { .len = len, .mask = IVL_MASK_CAUSAL, .vision = IVL_NONE };
+    ivl_val x = ivl_gather_rows(s->g, ivl_llama_layers(&m, ivl_llama_embed(&m, ids), &in, NULL), last);
+    return ivl_matmul(s->g, ivl_llama_norm(&m, x), ivl_weight(s, "text_projection"), 0, 0);
 }
 
 ivl_val ivl_stage1_loss(const ivl_scope *s, ivl_val image, ivl_val text)

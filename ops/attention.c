@@ -56,8 +56,12 @@ static ivl_status check(const ivl_node *n)
     char s[96];
     IVL_CHECK(!len || (len->dtype == IVL_I32 && ivl_numel(len) == q->dim[0]), IVL_ESHAPE,
               "attention: len is %s, not i32[%lld]", ivl_tensor_text(len, s, sizeof s), (long long)q->dim[0]);
-    IVL_CHECK(a->mask >= IVL_MASK_FULL && a->mask <= IVL_MASK_PREFIX && a->queries >= 0, IVL_EINVAL,
+    bool thirds = a->mask == IVL_MASK_STAGE2 || a->mask == IVL_MASK_RETRIEVAL;
+    IVL_CHECK((thirds || (a->mask >= IVL_MASK_FULL && a->mask <= IVL_MASK_PREFIX)) && a->queries >= 0, IVL_EINVAL,
               "attention: no mask rule %d with %d queries", (int)a->mask, a->queries);
+    IVL_CHECK(!thirds || (q->dim[0] % 3 == 0 && q->dim[0] == n->x[1]->dim[0]), IVL_ESHAPE,
+              "attention: %lld rows of queries and %lld of keys are no three thirds", (long long)q->dim[0],
+              (long long)n->x[1]->dim[0]);
     IVL_CHECK(q->dim[1] < INT32_MAX / 2 && n->x[1]->dim[1] < INT32_MAX / 2, IVL_EUNSUPPORTED,
               "attention: %lld x %lld rows", (long long)q->dim[1], (long long)n->x[1]->dim[1]);
     return IVL_OK;

@@ -225,19 +225,48 @@ static ivl_val view(ivl_graph *g, ivl_val x, const ivl_tensor *t)
     return v;
 }
 
-ivl_val ivl_slice(ivl_graph *g, ivl_val x, int i, int n)
+ivl_val ivl_columns(ivl_graph *g, ivl_val x, int64_t first, int64_t n)
 {
     if (g->status != IVL_OK) return IVL_NONE;
     const ivl_tensor *tx = ivl_tensor_of(g, x);
-    if (!tx || n < 1 || n > 64 || i < 0 || i >= n || tx->rank < 1 || ivl_cols(tx) % n) {
+    if (!tx || tx->rank < 1 || n < 1 || first < 0 || first + n > ivl_cols(tx)) {
         char text[96];
-        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__,
-                                            "slice: no part %d of %d of the last axis of %s", i, n,
+        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "columns: no %lld from %lld in %s",
+                                            (long long)n, (long long)first,
                                             tx ? ivl_tensor_text(tx, text, sizeof text) : "nothing"));
     }
     ivl_tensor t = *tx;
-    t.dim[t.rank - 1] /= n;
-    t.off = (ivl_value_of(g, x)->kind == IVL_VIEW ? tx->off : 0) + i * t.dim[t.rank - 1];
+    t.dim[t.rank - 1] = n;
+    t.off = (ivl_value_of(g, x)->kind == IVL_VIEW ? tx->off : 0) + first;
+    t.buf = (ivl_buffer){ 0 };
+    return view(g, x, &t);
+}
+
+ivl_val ivl_slice(ivl_graph *g, ivl_val x, int i, int n)
+{
+    const ivl_tensor *tx = ivl_tensor_of(g, x);
+    if (tx && tx->rank > 0 && n > 0 && n <= 64 && i >= 0 && i < n && ivl_cols(tx) % n == 0)
+        return ivl_columns(g, x, ivl_cols(tx) / n * i, ivl_cols(tx) / n);
+    char text[96];
+    if (g->status != IVL_OK) return IVL_NONE;
+    return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__,
+                                        "slice: no part %d of %d of the last axis of %s", i, n,
+                                        tx ? ivl_tensor_text(tx, text, sizeof text) : "nothing"));
+}
+
+ivl_val ivl_samples(ivl_graph *g, ivl_val x, int64_t first, int64_t n)
+{
+    if (g->status != IVL_OK) return IVL_NONE;
+    const ivl_tensor *tx = ivl_tensor_of(g, x);
+    if (!tx || tx->rank < 1 || !ivl_contiguous(tx) || n < 1 || first < 0 || first + n > tx->dim[0]) {
+        char text[96];
+        return ivl_graph_failed(g, ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "samples: no %lld from %lld of %s",
+                                            (long long)n, (long long)first,
+                                            tx ? ivl_tensor_text(tx, text, sizeof text) : "nothing"));
+    }
+    ivl_tensor t = *tx;
+    t.off = (ivl_value_of(g, x)->kind == IVL_VIEW ? tx->off : 0) + first * (ivl_numel(tx) / tx->dim[0]);
+    t.dim[0] = n;
     t.buf = (ivl_buffer){ 0 };
     return view(g, x, &t);
 }

@@ -38,7 +38,7 @@ static bool trains_all(void *ctx, const char *name) { return (void)ctx, (void)na
 ivl_status ivl_parity_params(ivl_parity *c, bool (*trains)(void *, const char *), void *ctx, ivl_params **p_p)
 {
     ivl_params *p = NULL;
-    ivl_params_options o = { .parts = IVL_PART_C, .trains = trains ? trains : trains_all, .ctx = ctx };
+    ivl_params_options o = { .parts = IVL_PARTS_ALL, .trains = trains ? trains : trains_all, .ctx = ctx };
     IVL_TRY(ivl_params_create(&c->config, &o, &p));
     ivl_status s = ivl_params_alloc(p, c->dev, c->o->compute, true);
     if (s == IVL_OK) s = ivl_checkpoint_load(c->dir, p, c->stream, NULL, NULL);
@@ -103,18 +103,19 @@ ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_
     return IVL_OK;
 }
 
-static const json_t *tolerance_of(const ivl_parity *c, const char *name)
+/* The largest difference allowed; negative: this compute type has none. */
+static double tolerance_of(const ivl_parity *c, const char *name)
 {
     const json_t *entry = json_object_get(json_object_get(c->manifest, "tensors"), name);
-    return json_object_get(json_object_get(entry, "tolerance"), c->tolerance);
+    const json_t *all = json_object_get(entry, "tolerance"), *own = json_object_get(all, c->tolerance);
+    return json_is_string(all) ? 0 : json_is_number(own) ? json_number_value(own) : -1;
 }
 
 ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got, int64_t n_got)
 {
-    const json_t *tolerance = tolerance_of(c, name);
-    double *want = NULL, error = 0;
+    double allowed = tolerance_of(c, name), *want = NULL, error = 0;
     int64_t n = 0;
-    if (!ivl_parity_has(c, name) || !json_is_number(tolerance)) return IVL_OK;
+    if (!ivl_parity_has(c, name) || allowed < 0) return IVL_OK;
     IVL_TRY(ivl_parity_data(c, name, &want, &n));
     if (n > n_got) {
         free(want);
@@ -128,7 +129,7 @@ ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got
         if (isnan(error)) break;
     }
     free(want);
-    ivl_verify_line l = { name, IVL_BEYOND, error, json_number_value(tolerance) };
+    ivl_verify_line l = { name, IVL_BEYOND, error, allowed };
     if (error <= l.tolerance) l.verdict = IVL_WITHIN;
     c->counts[l.verdict]++;
     json_object_set_new(c->done, name, json_true());
@@ -183,18 +184,26 @@ ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, in
     return feed(r, name, dtype, rank, dim, copy);
 }
 
-ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype)
+ivl_val ivl_parity_rows(ivl_parity_run *r, const char *name, ivl_dtype dtype, int64_t rows)
 {
     int rank = 0;
     int64_t dim[IVL_MAX_RANK], n = 0;
     double *data = NULL;
     ivl_status s = ivl_parity_shape(r->c, name, &rank, dim);
     if (s == IVL_OK) s = ivl_parity_data(r->c, name, &data, &n);
+    if (s == IVL_OK && rows > 0 && (rank < 1 || dim[0] < rows))
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s has too few rows", r->c->dir, name);
+    if (s == IVL_OK && rows > 0) n = n / dim[0] * rows, dim[0] = rows;
     void *typed = s == IVL_OK ? malloc(ivl_dtype_bytes(dtype, n) + 1) : NULL;
     if (s == IVL_OK && !typed) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) ivl_convert(typed, dtype, data, IVL_F64, n);
     free(data);
     return s == IVL_OK ? feed(r, name, dtype, rank, dim, typed) : failed(r, s);
+}
+
+ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype)
+{
+    return ivl_parity_rows(r, name, dtype, 0);
 }
 
 ivl_status ivl_parity_lengths(ivl_parity_run *r, const char *ids, ivl_val *len_p, ivl_val *last_p)
@@ -251,20 +260,77 @@ ivl_status ivl_parity_execute(ivl_parity_run *r)
     return ivl_sync(r->c->stream);
 }
 
-ivl_status ivl_parity_check(ivl_parity_run *r, ivl_val v, const char *name)
+ivl_status ivl_parity_read(ivl_parity_run *r, ivl_val v, double **got_p, int64_t *n_p)
 {
     const ivl_tensor *t = ivl_tensor_of(r->s.g, v);
-    IVL_CHECK(t, IVL_EINVAL, "%s was not recorded", name);
+    IVL_CHECK(t, IVL_EINVAL, "a value to compare was not recorded");
     int64_t n = ivl_numel(t);
     size_t bytes = ivl_dtype_bytes(t->dtype, n);
     void *raw = malloc(bytes + 1);
     double *got = malloc((size_t)(n + 1) * sizeof *got);
     ivl_status s = raw && got ? ivl_plan_read(r->plan, r->c->stream, v, raw, bytes)
                               : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) {
-        ivl_convert(got, IVL_F64, raw, t->dtype, n);
-        s = ivl_parity_compare(r->c, name, got, n);
+    if (s == IVL_OK) ivl_convert(got, IVL_F64, raw, t->dtype, n);
+    free(raw);
+    if (s != IVL_OK) {
+        free(got);
+        return s;
     }
-    free(raw), free(got);
+    *got_p = got, *n_p = n;
+    return IVL_OK;
+}
+
+ivl_status ivl_parity_check(ivl_parity_run *r, ivl_val v, const char *name)
+{
+    double *got = NULL;
+    int64_t n = 0;
+    IVL_TRY(ivl_parity_read(r, v, &got, &n));
+    ivl_status s = ivl_parity_compare(r->c, name, got, n);
+    free(got);
     return s;
+}
+
+ivl_status ivl_parity_check_logits(ivl_parity_run *r, ivl_val cosine, const char *name)
+{
+    double *got = NULL;
+    float scale = 0;
+    int64_t n = 0;
+    const ivl_param *q = ivl_params_find(r->c->params, "logit_scale");
+    IVL_TRY(ivl_param_read(q, r->c->stream, IVL_WEIGHT, 0, 1, &scale, IVL_F32));
+    IVL_TRY(ivl_parity_read(r, cosine, &got, &n));
+    for (int64_t i = 0; i < n; i++) got[i] *= exp(scale);
+    ivl_status s = ivl_parity_compare(r->c, name, got, n);
+    free(got);
+    return s;
+}
+
+ivl_status ivl_parity_sum(ivl_parity_run *r, const ivl_val *v, int n_v, const char *name)
+{
+    double sum = 0;
+    for (int i = 0; i < n_v; i++) {
+        double *got = NULL;
+        int64_t n = 0;
+        IVL_TRY(ivl_parity_read(r, v[i], &got, &n));
+        for (int64_t j = 0; j < n; j++) sum += got[j];
+        free(got);
+    }
+    return ivl_parity_compare(r->c, name, &sum, 1);
+}
+
+ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const char *prefix, ivl_slot slot)
+{
+    size_t n = strlen(prefix);
+    for (int i = 0; i < ivl_st_count(c->expected); i++) {
+        const char *name = ivl_st_at(c->expected, i)->name;
+        if (strncmp(name, prefix, n)) continue;
+        const ivl_param *q = ivl_params_find(p, name + n);
+        if (!q) continue; /* a part that this version does not have: unknown */
+        double *v = malloc((size_t)q->elements * sizeof *v);
+        IVL_CHECK(v, IVL_ENOMEM, "out of memory");
+        ivl_status s = ivl_param_read(q, c->stream, slot, 0, -1, v, IVL_F64);
+        if (s == IVL_OK) s = ivl_parity_compare(c, name, v, q->elements);
+        free(v);
+        IVL_TRY(s);
+    }
+    return IVL_OK;
 }

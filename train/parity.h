@@ -43,13 +43,15 @@ ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_
  * not have, or has no tolerance for with this compute type, is passed over. */
 ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got, int64_t n);
 
-/* The case's weights, for InternVL-C; trains NULL: all of them. */
+/* The case's weights; trains NULL: all of them. */
 ivl_status ivl_parity_params(ivl_parity *c, bool (*trains)(void *ctx, const char *name), void *ctx, ivl_params **p_p);
 
 ivl_status ivl_parity_begin(ivl_parity *c, const ivl_params *params, bool train, ivl_parity_run *r_p);
 void       ivl_parity_end(ivl_parity_run *r);
 /* Inputs from the case: as f32, or i64 as i32. */
 ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype);
+/* Only its first rows. */
+ivl_val ivl_parity_rows(ivl_parity_run *r, const char *name, ivl_dtype dtype, int64_t rows);
 /* An input computed here; data is copied. */
 ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int rank, const int64_t *dim,
                       const void *data);
@@ -58,7 +60,19 @@ ivl_status ivl_parity_lengths(ivl_parity_run *r, const char *ids, ivl_val *len_p
 /* Drop-path scales from in.drop_keep: 2 * layers values. */
 ivl_status ivl_parity_drop(ivl_parity_run *r, bool uniform, ivl_val *drop);
 ivl_status ivl_parity_execute(ivl_parity_run *r);
-/* After execute: compares a kept value. */
+/* After execute: a kept value, freed by the caller. */
+ivl_status ivl_parity_read(ivl_parity_run *r, ivl_val v, double **got_p, int64_t *n_p);
+/* After execute: compares a kept value; cosines times exp(logit_scale); the sum of some. */
 ivl_status ivl_parity_check(ivl_parity_run *r, ivl_val v, const char *name);
+ivl_status ivl_parity_check_logits(ivl_parity_run *r, ivl_val cosine, const char *name);
+ivl_status ivl_parity_sum(ivl_parity_run *r, const ivl_val *v, int n, const char *name);
+
+/* Compares every expected tensor whose name starts with `prefix`; the rest of the name is a parameter. */
+ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const char *prefix, ivl_slot slot);
+
+/* --- parts of ivl_verify in files of their own ------------------------------------------------------------------- */
+
+/* Query states, InternVL-G, stage 2 and retrieval fine-tuning: outputs, losses, gradients, AdamW. */
+ivl_status ivl_verify_stage2(ivl_parity *c);
 
 #endif

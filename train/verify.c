@@ -36,7 +36,10 @@ static ivl_status image_and_text(ivl_parity *c)
     ivl_status s = ivl_parity_lengths(&r, "in.text_ids", &len, &last);
     ivl_graph *g = r.s.g;
     ivl_val image = ivl_keep(g, ivl_attn_pool(&r.s, "clip_projector", ivl_vit(&r.s, &in, states)));
-    ivl_val hidden = ivl_keep(g, ivl_llama_norm(&r.s, ivl_llama(&r.s, ids, len, text_states)));
+    ivl_llama m = ivl_qllama(&r.s);
+    ivl_llama_input li = { .len = len, .mask = IVL_MASK_CAUSAL, .vision = IVL_NONE };
+    ivl_val hidden = ivl_llama_layers(&m, ivl_llama_embed(&m, ids), &li, text_states);
+    hidden = ivl_keep(g, ivl_llama_norm(&m, hidden));
     ivl_val text = ivl_keep(g, ivl_encode_text(&r.s, ids, len, last));
     ivl_val cosine = ivl_keep(g, ivl_matmul(g, ivl_l2_norm(g, image), ivl_l2_norm(g, text), 0, 1));
     if (s == IVL_OK) s = ivl_parity_execute(&r);
@@ -48,23 +51,7 @@ static ivl_status image_and_text(ivl_parity *c)
         s = ivl_parity_check(&r, hidden, numbered(name, sizeof name, "text.hidden", c->config.text.layers));
     if (s == IVL_OK) s = ivl_parity_check(&r, image, "image.c");
     if (s == IVL_OK) s = ivl_parity_check(&r, text, "text.features");
-    const ivl_tensor *t = ivl_tensor_of(g, cosine);
-    double *logits = t ? malloc((size_t)ivl_numel(t) * sizeof *logits) : NULL;
-    float scale = 0;
-    if (s == IVL_OK && !logits) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK)
-        s = ivl_param_read(ivl_params_find(c->params, "logit_scale"), c->stream, IVL_WEIGHT, 0, 1, &scale,
-                           IVL_F32);
-    if (s == IVL_OK) {
-        uint8_t raw[8192];
-        int64_t n = ivl_numel(t);
-        size_t bytes = ivl_dtype_bytes(t->dtype, n);
-        s = bytes <= sizeof raw ? ivl_plan_read(r.plan, c->stream, cosine, raw, bytes)
-                                : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: too many texts", c->dir);
-        for (int64_t i = 0; s == IVL_OK && i < n; i++) logits[i] = exp(scale) * ivl_load(raw, t->dtype, i);
-        if (s == IVL_OK) s = ivl_parity_compare(c, "logits.c", logits, n);
-    }
-    free(logits);
+    if (s == IVL_OK) s = ivl_parity_check_logits(&r, cosine, "logits.c");
     ivl_parity_end(&r);
     return s;
 }
@@ -137,25 +124,6 @@ static ivl_status backbone(ivl_parity *c)
 
 /* --- stage 1 -------------------------------------------------------------------------------------- */
 
-/* Compares every expected tensor whose name starts with `prefix`; the rest of the name is a parameter. */
-static ivl_status check_params(ivl_parity *c, const ivl_params *p, const char *prefix, ivl_slot slot)
-{
-    size_t n = strlen(prefix);
-    for (int i = 0; i < ivl_st_count(c->expected); i++) {
-        const char *name = ivl_st_at(c->expected, i)->name;
-        if (strncmp(name, prefix, n)) continue;
-        const ivl_param *q = ivl_params_find(p, name + n);
-        if (!q) continue; /* a part that this version does not have: unknown */
-        double *v = malloc((size_t)q->elements * sizeof *v);
-        IVL_CHECK(v, IVL_ENOMEM, "out of memory");
-        ivl_status s = ivl_param_read(q, c->stream, slot, 0, -1, v, IVL_F64);
-        if (s == IVL_OK) s = ivl_parity_compare(c, name, v, q->elements);
-        free(v);
-        IVL_TRY(s);
-    }
-    return IVL_OK;
-}
-
 /* Loss and gradients; masked: with in.keep, in.drop_keep and the same drop rate in every block. */
 static ivl_status stage1(ivl_parity *c, bool masked)
 {
@@ -178,7 +146,8 @@ static ivl_status stage1(ivl_parity *c, bool masked)
     if (s == IVL_OK) s = ivl_graph_backward(r.s.g, &b);
     if (s == IVL_OK) s = ivl_parity_execute(&r);
     if (s == IVL_OK) s = ivl_parity_check(&r, loss, masked ? "stage1.masked.loss" : "stage1.loss");
-    if (s == IVL_OK) s = check_params(c, c->params, masked ? "stage1.masked.grad." : "stage1.grad.", IVL_GRAD);
+    const char *grads = masked ? "stage1.masked.grad." : "stage1.grad.";
+    if (s == IVL_OK) s = ivl_parity_check_params(c, c->params, grads, IVL_GRAD);
     ivl_parity_end(&r);
     return s;
 }
@@ -264,7 +233,7 @@ static ivl_status adam_steps(ivl_parity *c, const ivl_params *p, const json_t *a
         snprintf(name, sizeof name, "stage1.adamw.loss_before_step%d", step);
         IVL_TRY(ivl_parity_compare(c, name, &loss, 1));
         snprintf(name, sizeof name, "stage1.adamw.step%d.", step);
-        IVL_TRY(check_params(c, p, name, IVL_WEIGHT));
+        IVL_TRY(ivl_parity_check_params(c, p, name, IVL_WEIGHT));
     }
     return IVL_OK;
 }
@@ -374,6 +343,7 @@ ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options
     if (s == IVL_OK) s = stage1(&c, false);
     if (s == IVL_OK) s = stage1(&c, true);
     if (s == IVL_OK) s = adamw(&c);
+    if (s == IVL_OK) s = ivl_verify_stage2(&c);
     if (s == IVL_OK) s = tokens(&c);
     if (s == IVL_OK) unknown(&c);
     for (int i = 0; s == IVL_OK && i < 3; i++) counts_p[i] = c.counts[i];

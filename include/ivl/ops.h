@@ -148,6 +148,10 @@ ivl_val ivl_record(ivl_graph *g, int op, const ivl_val *in, int n_in, int n_out,
 /* Views: no copy, no kernel. slice: part i of n equal parts of the last axis. */
 ivl_val ivl_slice(ivl_graph *g, ivl_val x, int i, int n);
 ivl_val ivl_reshape(ivl_graph *g, ivl_val x, int rank, const int64_t *dim);
+/* Columns [first, first + n) of the last axis. */
+ivl_val ivl_columns(ivl_graph *g, ivl_val x, int64_t first, int64_t n);
+/* Samples [first, first + n) of the first axis of a contiguous value. */
+ivl_val ivl_samples(ivl_graph *g, ivl_val x, int64_t first, int64_t n);
 /* Element i of the first axis of a contiguous value that needs no gradient (inputs, moments). */
 ivl_val ivl_row(ivl_graph *g, ivl_val x, int64_t i);
 
@@ -252,8 +256,12 @@ ivl_val ivl_rope(ivl_graph *g, ivl_val x, ivl_val pos, int heads, double theta, 
  *   CAUSAL  j <= i; and itself, also when it is padding
  *   SPLIT   first `queries` positions among themselves; the others causally among themselves
  *   PREFIX  first `queries` positions among themselves; the others all queries and causally themselves
- * For SPLIT and PREFIX len counts from 0 including the queries. A row without keys yields 0. */
-typedef enum ivl_mask { IVL_MASK_FULL, IVL_MASK_CAUSAL, IVL_MASK_SPLIT, IVL_MASK_PREFIX } ivl_mask;
+ * For SPLIT and PREFIX len counts from 0 including the queries. A row without keys yields 0. Two rules hold three in
+ * one batch, a third each: STAGE2 is FULL, SPLIT, PREFIX (ITM, ITC, ITG), RETRIEVAL is FULL, FULL, SPLIT. */
+typedef enum ivl_mask {
+    IVL_MASK_FULL, IVL_MASK_CAUSAL, IVL_MASK_SPLIT, IVL_MASK_PREFIX,
+    IVL_MASK_STAGE2 = 0x1320, IVL_MASK_RETRIEVAL = 0x1200
+} ivl_mask;
 typedef struct ivl_attention_attr { int heads, kv_heads; ivl_mask mask; int queries; double scale; } ivl_attention_attr;
 /* q[B,N,H*D], k,v[B,M,Hkv*D] -> o[B,N,H*D] and log-sum-exp S[B,H,N]; scale 0 means D^-1/2. */
 ivl_val ivl_attention(ivl_graph *g, ivl_val q, ivl_val k, ivl_val v, ivl_val len, ivl_attention_attr a);
@@ -269,6 +277,22 @@ ivl_val ivl_vit_tokens(ivl_graph *g, ivl_val x, ivl_val cls, ivl_val pos, ivl_va
 ivl_val ivl_embed(ivl_graph *g, ivl_val table, ivl_val ids);      /* table[V,C], ids i32[B,N] */
 ivl_val ivl_gather_rows(ivl_graph *g, ivl_val x, ivl_val index);  /* x[B,N,C], i32[B] -> [B,C] */
 ivl_val ivl_mean(ivl_graph *g, ivl_val x);                        /* x[B,N,C] -> [B,1,C] over N */
+
+/* [a | b] of a[R,K], b[R,K']; one of them may have a single row, which then stands in every row. */
+typedef struct ivl_concat_attr { int64_t rows; } ivl_concat_attr; /* at least so many */
+ivl_val ivl_concat(ivl_graph *g, ivl_val a, ivl_val b);
+/* The same of tokens: a[B,N,C], b[B,N',C] -> [B,N+N',C]; batch 1 stands in every sample. */
+ivl_val ivl_join(ivl_graph *g, ivl_val a, ivl_val b);
+ivl_val ivl_repeat(ivl_graph *g, ivl_val x, int64_t batch);       /* x[1,N,C] -> [batch,N,C] */
+/* Tokens [first, first + n) of x[B,N,C], copied (all of them: x). */
+ivl_val ivl_tokens(ivl_graph *g, ivl_val x, int64_t first, int64_t n);
+
+/* Mean cross-entropy of rows of logits z = exp(logit_scale) x[..,V] -> loss S[]; also lse S[rows], and hits S[], the
+ * share of rows whose largest logit is a right one. labels i32[rows] (negative: the row does not count), or target
+ * S[rows,V]: a distribution per row. logit_scale S[] may be IVL_NONE. hits (may be NULL) receives that value. Without a
+ * row that counts the loss is 0. */
+ivl_val ivl_softmax_ce(ivl_graph *g, ivl_val logits, ivl_val labels, ivl_val target, ivl_val logit_scale,
+                       ivl_val *hits);
 
 /* Symmetric cross-entropy of local rows (b) against all columns (n >= b), all unit norm; row j belongs to
  * column row0 + j. logit_scale S[] enters as exp(). ignore i32[b] (1 = no loss) may be IVL_NONE, as may

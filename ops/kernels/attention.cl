@@ -196,6 +196,7 @@ KERNEL WG(WG_SIZE) void attention_fwd(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v), 
     GET_SIZES;
     int i0 = GROUP(0) * span, h = GROUP(1), b = GROUP(2), rows = n - i0 < span ? n - i0 : span, from, to;
     IDX at = (IDX)b * n + i0, key = (IDX)(b % kv_batch) * m;
+    z.rule = mask_rule(rule, b, kv_batch);
     k += key * k_pitch + h / group * D;
     v += key * v_pitch + h / group * D;
     load_rows(q_s, DP, q + at * q_pitch + h * D, q_pitch, rows, ROUND_UP(rows, MR), D, scale * LOG2E);
@@ -284,6 +285,7 @@ KERNEL WG(WG_SIZE) void attention_bwd_q(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v)
     int i0 = GROUP(0) * span, h = GROUP(1), b = GROUP(2), rows = n - i0 < span ? n - i0 : span, from, to;
     int cap = ROUND_UP(rows, MR);
     IDX at = (IDX)b * n + i0, key = (IDX)(b % kv_batch) * m, bh = (IDX)b * heads + h;
+    z.rule = mask_rule(rule, b, kv_batch);
     k += key * k_pitch + h / group * D;
     v += key * v_pitch + h / group * D;
     load_rows(q_s, DP, q + at * q_pitch + h * D, q_pitch, rows, cap, D, scale * LOG2E);
@@ -336,6 +338,7 @@ KERNEL WG(WG_SIZE) void attention_bwd_kv(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v
     tile_zero(av, cap * DP);
     for (int t = 0; t < batch / kv_batch * group; t++) {
         int b = kb + t / group * kv_batch, h = kh * group + t % group;
+        z.rule = mask_rule(rule, b, kv_batch);
         for (int i0 = 0; i0 < n; i0 += BN) {
             int cols = n - i0 < BN ? n - i0 : BN, wide = ROUND_UP(cols, VW) < BN ? ROUND_UP(cols, VW) : BN;
             IDX at = (IDX)b * n + i0, bh = (IDX)b * heads + h;
@@ -397,6 +400,7 @@ KERNEL WG(WG_SIZE) void attention_bwd_fused(TENSOR_IN(q), TENSOR_IN(k), TENSOR_I
         for (int t = 0; t < looks; t++) {
             int b = kb + t / group * kv_batch, h = kh * group + t % group;
             IDX bh = (IDX)b * heads + h;
+            z.rule = mask_rule(rule, b, kv_batch);
             for (int i0 = 0; i0 < n; i0 += BM) {
                 int rows = n - i0 < BM ? n - i0 : BM, cap = ROUND_UP(rows, MR);
                 IDX at = (IDX)b * n + i0;

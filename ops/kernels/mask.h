@@ -9,6 +9,14 @@
 #define RULE_SPLIT 2
 #define RULE_PREFIX 3
 
+/* A rule for each third of the batch: bits 0-3, 4-7 and 8-11. */
+#define RULE_THIRDS 0x1000
+
+DEVICE int mask_rule(int rule, int b, int batch)
+{
+    return rule & RULE_THIRDS ? rule >> (4 * (b / (batch / 3))) & 15 : rule;
+}
+
 /* Keys [lo, hi) and, unless own is negative, key own >= hi too. */
 typedef struct mask_keys { int lo, hi, own; } mask_keys;
 

@@ -35,7 +35,7 @@ static REAL dot(const REAL *a, const REAL *b, int64_t n)
 static mask_keys keys_of(const ivl_node *n, const ivl_attention_dims *d, int64_t b, int64_t i)
 {
     int len = n->x[3] ? ref_int(n->x[3], b) : d->m;
-    return mask_row(d->rule, d->queries, (int)i, d->m, len);
+    return mask_row(mask_rule(d->rule, (int)b, d->kv_batch), d->queries, (int)i, d->m, len);
 }
 
 /* o[dim] of one query; s is room for m scores. Returns the log-sum-exp. */

@@ -29,6 +29,9 @@ static const shape shapes[] = {
     { 6, 2, 19, 70, 2, 2, 33, IVL_MASK_FULL, 0, 1, 0, IVL_NORMAL },
     { 4, 4, 107, 107, 2, 2, 33, IVL_MASK_SPLIT, 30, 1, 0, IVL_NORMAL },
     { 4, 4, 107, 107, 2, 2, 33, IVL_MASK_PREFIX, 30, 1, 1, IVL_NORMAL },
+    { 6, 6, 9, 9, 1, 1, 5, IVL_MASK_STAGE2, 3, 1, 0, IVL_TINY },
+    { 3, 3, 107, 107, 2, 2, 33, IVL_MASK_STAGE2, 30, 1, 0, IVL_NORMAL },
+    { 6, 6, 40, 40, 4, 4, 33, IVL_MASK_RETRIEVAL, 7, 1, 1, IVL_NORMAL },
     { 1, 1, 5, 130, 2, 2, 33, IVL_MASK_CAUSAL, 0, 0, 0, IVL_NORMAL },
     { 1, 1, 130, 40, 2, 2, 33, IVL_MASK_CAUSAL, 0, 1, 0, IVL_NORMAL },
     { 2, 2, 1, 50, 2, 2, 256, IVL_MASK_FULL, 0, 1, 0, IVL_LARGE },
@@ -69,7 +72,8 @@ void ivl_cases_attention(ivl_case_list *list)
                       .draw = { IVL_DRAW_INT, 0, (double)s->m + 1 } } },
             .out = { { IVL_ROLE_INFER }, { IVL_ROLE_INFER } },
         };
-        snprintf(f.name, sizeof f.name, "%s %lldx%lld of %lldx%lld heads %lld/%lld of %lld%s%s", rule[s->mask],
+        snprintf(f.name, sizeof f.name, "%s %lldx%lld of %lldx%lld heads %lld/%lld of %lld%s%s",
+                 s->mask == IVL_MASK_STAGE2 ? "stage 2" : s->mask == IVL_MASK_RETRIEVAL ? "retrieval" : rule[s->mask],
                  (long long)s->b, (long long)s->n, (long long)s->kb, (long long)s->m, (long long)s->h, (long long)s->kh,
                  (long long)s->d, s->len ? " len" : "", s->gap ? " slices" : "");
         ivl_case_add(list, &f);
