@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,12 +82,6 @@ int cli_dispatch(const cli_command *table, const char *prefix, const char *about
     return unknown(table, prefix, word);
 }
 
-void cli_parse(const struct argp *a, int argc, char **argv, void *input)
-{
-    argp_err_exit_status = CLI_USAGE;
-    if (argp_parse(a, argc, argv, 0, NULL, input)) exit(CLI_USAGE);
-}
-
 /* --- devices ----------------------------------------------------------------------------------------- */
 
 static error_t device_option(int key, char *arg, struct argp_state *state)
@@ -133,8 +128,9 @@ int cli_failed(void)
 
 int cli_done(void)
 {
+    errno = 0;
     if (!fflush(stdout) && !ferror(stdout)) return CLI_OK;
-    cli_error("the output could not be written");
+    cli_error("stdout: cannot write: %s", strerror(errno ? errno : EIO));
     return CLI_FAILED;
 }
 

@@ -18,10 +18,11 @@ typedef struct cli_command {
  * the usage text. Also serves --help, and --version at the top. */
 int cli_dispatch(const cli_command *table, const char *prefix, const char *about, int argc, char **argv);
 
-/* Parses argv with a; options that do not fit end the program with status 2, as argp does. */
+/* Parses argv with a; options that do not fit end the program with one line on stderr and status 2. */
 void cli_parse(const struct argp *a, int argc, char **argv, void *input);
-/* In a parser, on a bad value: prints the message and the usage hint, ends with status 2. */
-#define cli_usage(state, ...) argp_error(state, __VA_ARGS__)
+/* In a parser, on a bad value: one line with the message and where help is, ends with status 2. */
+void cli_usage(const struct argp_state *state, const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 2, 3)));
 
 /* --device, for `children` of a command's argp; its input is a `const char *`. */
 extern const struct argp cli_device_argp;

@@ -93,9 +93,13 @@ static error_t check_parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+enum { FIRST = 400 }; /* bytes of the first message that are told again */
+
 static bool bad_record(void *user, int64_t record, const char *message)
 {
-    (void)user, (void)record;
+    char *first = user;
+    (void)record;
+    if (!*first) snprintf(first, FIRST, "%s", message);
     printf("%s\n", message);
     return true;
 }
@@ -113,14 +117,17 @@ static int check(int argc, char **argv)
     const char *spec = NULL;
     ivl_dataset *ds = NULL;
     int64_t bad = 0;
+    char first[FIRST] = "";
     cli_parse(&argp, argc, argv, &spec);
     ivl_status s = ivl_dataset_open(spec, &ds);
-    if (s == IVL_OK) s = ivl_dataset_check(ds, bad_record, NULL, &bad);
+    if (s == IVL_OK) s = ivl_dataset_check(ds, bad_record, first, &bad);
     if (s == IVL_OK) printf("%lld records, %lld bad\n", (long long)ivl_dataset_count(ds), (long long)bad);
     ivl_dataset_close(ds);
     if (s != IVL_OK) return cli_failed();
     int status = cli_done();
-    return status == CLI_OK && bad ? CLI_FAILED : status;
+    if (status != CLI_OK || !bad) return status;
+    cli_error("%lld bad, the first: %s", (long long)bad, first);
+    return CLI_FAILED;
 }
 
 int cmd_data(int argc, char **argv)

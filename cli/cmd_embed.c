@@ -127,6 +127,7 @@ static ivl_status embed(const options *o, ivl_embedder *e)
     ivl_status s = ivl_npy_create(o->out, ivl_embedder_dim(e), &k.npy);
     if (s == IVL_OK) s = ivl_out_open(names, &k.names);
     if (s == IVL_OK) s = o->images ? images(o, e, &k) : texts(o, e, &k);
+    if (s == IVL_OK) s = ivl_out_sync(&k.names);
     if (s == IVL_OK) s = ivl_npy_finish(&k.npy);
     if (s == IVL_OK) s = ivl_out_commit(&k.names);
     ivl_npy_abandon(&k.npy);

@@ -37,6 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'k': o->classes = arg; break;
     case 't': o->templates = arg; break;
     case 's': o->dataset = arg; break;
+    case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     case ARGP_KEY_END:
         if (!o->data) cli_usage(state, "on what? Give --data PATH");
         if (!o->out) cli_usage(state, "where to? Give --out F.json");

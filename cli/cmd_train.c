@@ -134,9 +134,10 @@ int cmd_train(int argc, char **argv)
                                                                                    : cli_failed();
     if (ivl_conf_defaults(ivl_recipe_rows, ivl_recipe_n_rows, &r) != IVL_OK) return cli_failed();
     int status;
-    if (read_recipe(&o, &r) != IVL_OK) {
-        cli_failed();
-        status = CLI_USAGE;
+    ivl_status s = read_recipe(&o, &r);
+    if (s != IVL_OK) {
+        status = cli_failed();
+        if (s != IVL_EIO && s != IVL_ENOMEM) status = CLI_USAGE; /* it could be read, and is wrong */
     } else {
         status = train(&o, &r);
     }

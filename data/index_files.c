@@ -92,6 +92,15 @@ static void cut_number(char *path)
     *mark = 0;
 }
 
+/* A first row of names that are not ours: what should be a path is none. */
+static bool is_header(const ivl_dataset *ds, const char *file)
+{
+    char *path = ivl_path_join(ds->source[ds->n_sources - 1].dir, file);
+    bool there = !path || !access(*file == '/' || !*ds->source[ds->n_sources - 1].dir ? file : path, F_OK);
+    free(path);
+    return !there && !ivl_is_picture_name(file);
+}
+
 /* Rows of the last source's table to records; a path not in `seen` is added, or noted where the records are
  * given. */
 static ivl_status tell_rows(ivl_dataset *ds, names *seen, bool add)
@@ -107,6 +116,11 @@ static ivl_status tell_rows(ivl_dataset *ds, names *seen, bool add)
             continue;
         }
         cut_number(file);
+        if (t->line == 1 && add && is_header(ds, file)) {
+            ivl_dataset_note(ds, "%s: its first row has no column path (or file, image), and %s is no picture", t->name,
+                             file);
+            continue;
+        }
         int64_t item = seen->room ? *find(seen, ds, file) : -1;
         if (item < 0 && !add) {
             ivl_dataset_note(ds, "%s: line %lld: there is no picture %s", t->name, (long long)t->line, file);

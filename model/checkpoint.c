@@ -234,6 +234,18 @@ ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream 
     return st;
 }
 
+ivl_status ivl_checkpoint_match(const char *dir, const ivl_params *p, const ivl_load_options *o)
+{
+    ivl_load_report r = { 0 };
+    ivl_st *f = NULL;
+    IVL_TRY(ivl_st_open_dir(dir, &f));
+    ivl_status st = compare(f, p, o, &r);
+    if (st == IVL_OK) st = judge(dir, o, &r);
+    ivl_load_report_free(&r);
+    ivl_st_close(f);
+    return st;
+}
+
 /* --- save ----------------------------------------------------------------------------------------- */
 
 typedef struct source { const ivl_param *param; ivl_stream *s; ivl_dtype dtype; } source;

@@ -43,6 +43,9 @@ typedef struct ivl_load_options {
 ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
                                ivl_load_report *report_p);
 
+/* Only compares names and shapes, with the same errors; the parameters need not be allocated. */
+ivl_status ivl_checkpoint_match(const char *dir, const ivl_params *p, const ivl_load_options *o);
+
 typedef struct ivl_save_options {
     ivl_dtype   dtype;       /* of the files: f32, bf16 or f16 */
     size_t      shard_bytes; /* 0: one file */

@@ -215,12 +215,32 @@ static void place_all(ivl_params *p, const kinds *k, const char **names[2])
     }
 }
 
+static bool has_kind(const ivl_slab *b, const kinds *k, int j)
+{
+    return !j || (b->trainable && k->has[j] && (j != 2 || !k->one_memory));
+}
+
+/* Before anything is taken: a host that promises more than it has would kill the program later. */
+static ivl_status check_room(const ivl_params *p, const ivl_device *dev, const kinds *k)
+{
+    size_t all = 0, room = ivl_device_caps(dev)->mem_bytes;
+    for (int i = 0; i < p->store->n_slabs; i++)
+        for (int j = 0; j < IVL_KINDS; j++)
+            if (has_kind(&p->store->slab[i], k, j))
+                all += ivl_dtype_bytes(k->dtype[j], p->store->slab[i].elements);
+    IVL_CHECK(!room || all <= room, IVL_ENOMEM,
+              "%s: %zu MiB for the model's %s, and %zu MiB are there: take a smaller model or another device", dev->spec,
+              all >> 20, k->has[1] ? "weights, gradients and moments" : "weights", room >> 20);
+    return IVL_OK;
+}
+
 static ivl_status allocate(ivl_params *p, ivl_device *dev, ivl_stream *s, const kinds *k)
 {
+    IVL_TRY(check_room(p, dev, k));
     for (int i = 0; i < p->store->n_slabs; i++) {
         ivl_slab *b = &p->store->slab[i];
         for (int j = 0; j < IVL_KINDS; j++) {
-            if (j && (!b->trainable || !k->has[j] || (j == 2 && k->one_memory))) continue;
+            if (!has_kind(b, k, j)) continue;
             size_t bytes = ivl_dtype_bytes(k->dtype[j], b->elements);
             IVL_TRY(ivl_alloc(dev, IVL_MEM_DEVICE, bytes, &b->buf[j]));
             IVL_TRY(ivl_fill(s, b->buf[j], 0, bytes, 0));

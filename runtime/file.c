@@ -37,6 +37,14 @@ static void sync_folder(const char *path)
     free(dir);
 }
 
+ivl_status ivl_out_sync(ivl_out_file *out)
+{
+    errno = 0;
+    bool bad = ferror(out->f) || fflush(out->f) || fsync(fileno(out->f));
+    IVL_CHECK(!bad, IVL_EIO, "%s: cannot write: %s", out->path, strerror(errno ? errno : EIO));
+    return IVL_OK;
+}
+
 ivl_status ivl_out_commit(ivl_out_file *out)
 {
     int bad = ferror(out->f) ? EIO : 0;

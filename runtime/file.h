@@ -12,6 +12,7 @@
 typedef struct ivl_out_file { FILE *f; char *path, *temp; } ivl_out_file;
 ivl_status ivl_out_open(const char *path, ivl_out_file *out_p);
 ivl_status ivl_out_commit(ivl_out_file *out);
+ivl_status ivl_out_sync(ivl_out_file *out); /* before commit, where files belong together: all or none */
 void       ivl_out_abandon(ivl_out_file *out);
 
 /* Whole file into memory with a 0 byte appended; *data_p is freed by the caller. limit: refuse larger

@@ -58,7 +58,7 @@ static ivl_status find_scripts(ivl_captions *c)
     return IVL_OK;
 }
 
-ivl_status ivl_captions_read(const ivl_dataset *ds, const char *languages, ivl_captions *c)
+ivl_status ivl_captions_read(const ivl_dataset *ds, const char *name, const char *languages, ivl_captions *c)
 {
     for (int64_t i = 0; i < ivl_dataset_count(ds); i++) {
         ivl_sample rec = { 0 };
@@ -70,7 +70,7 @@ ivl_status ivl_captions_read(const ivl_dataset *ds, const char *languages, ivl_c
         ivl_sample_free(&rec);
         IVL_CHECK(ok, IVL_ENOMEM, "out of memory");
     }
-    IVL_CHECK(c->n > 0, IVL_EFORMAT, "no captions%s%s to evaluate with", languages ? " in " : "",
+    IVL_CHECK(c->n > 0, IVL_EFORMAT, "%s: no captions%s%s to evaluate with", name, languages ? " in " : "",
               languages ? languages : "");
     return find_scripts(c);
 }

@@ -11,8 +11,9 @@ typedef struct ivl_captions {
     int       n, cap;
 } ivl_captions;
 
-/* Those of `languages` ("en,de"; NULL: all). None at all is an error. c is the caller's to free on failure too. */
-ivl_status ivl_captions_read(const ivl_dataset *ds, const char *languages, ivl_captions *c);
+/* Those of `languages` ("en,de"; NULL: all). None at all is an error. c is the caller's to free on failure too.
+ * name: of the data, for that message. */
+ivl_status ivl_captions_read(const ivl_dataset *ds, const char *name, const char *languages, ivl_captions *c);
 void       ivl_captions_free(ivl_captions *c); /* accepts a zeroed one */
 
 /* lang is in the comma-separated list; an empty list holds all. */

@@ -75,9 +75,10 @@ static ivl_status load(ivl_embedder *e, const char *dir)
     IVL_CHECK(ivl_tokenizer_size(e->tok) <= e->config.text.vocab, IVL_EFORMAT,
               "%s: the tokenizer has %d tokens and the model %d: this tokenizer.model is of another model", dir,
               ivl_tokenizer_size(e->tok), e->config.text.vocab);
-    IVL_TRY(ivl_params_create(&e->config, &parts, &e->params));
-    IVL_TRY(ivl_params_alloc(e->params, e->dev, e->dtype, false));
     ivl_load_options o = { .check_nan = true };
+    IVL_TRY(ivl_params_create(&e->config, &parts, &e->params));
+    IVL_TRY(ivl_checkpoint_match(dir, e->params, &o)); /* a config.json of a larger model takes no memory */
+    IVL_TRY(ivl_params_alloc(e->params, e->dev, e->dtype, false));
     return ivl_checkpoint_load(dir, e->params, e->stream, &o, NULL);
 }
 

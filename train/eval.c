@@ -179,7 +179,7 @@ ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_
 {
     ivl_captions c = { 0 };
     int64_t dim = ivl_embedder_dim(e), n = ivl_dataset_count(ds);
-    ivl_status s = ivl_captions_read(ds, o->languages, &c);
+    ivl_status s = ivl_captions_read(ds, o->data, o->languages, &c);
     float *image = malloc((size_t)(n * dim + 1) * sizeof *image),
           *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
     json_t *list = json_array();

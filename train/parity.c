@@ -4,19 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/json.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
 #include "train/schedule.h"
 
+enum { JSON_LIMIT = 64 << 20 };
+
 static ivl_status read_manifest(ivl_parity *c)
 {
-    json_error_t e;
     char *path = ivl_path_join(c->dir, "manifest.json");
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    c->manifest = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
-    ivl_status s = IVL_OK;
-    if (!c->manifest) s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s:%d: %s", path, e.line, e.text);
-    else if (!json_is_object(json_object_get(c->manifest, "tensors")))
+    ivl_status s = ivl_json_load(path, JSON_LIMIT, &c->manifest);
+    if (s == IVL_OK && !json_is_object(json_object_get(c->manifest, "tensors")))
         s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no \"tensors\"", path);
     free(path);
     return s;
@@ -40,7 +40,8 @@ ivl_status ivl_parity_params(ivl_parity *c, bool (*trains)(void *, const char *)
     ivl_params *p = NULL;
     ivl_params_options o = { .parts = IVL_PARTS_ALL, .trains = trains ? trains : trains_all, .ctx = ctx };
     IVL_TRY(ivl_params_create(&c->config, &o, &p));
-    ivl_status s = ivl_params_alloc(p, c->dev, c->o->compute, true);
+    ivl_status s = ivl_checkpoint_match(c->dir, p, &(ivl_load_options){ 0 });
+    if (s == IVL_OK) s = ivl_params_alloc(p, c->dev, c->o->compute, true);
     if (s == IVL_OK) s = ivl_checkpoint_load(c->dir, p, c->stream, NULL, NULL);
     if (s != IVL_OK) {
         ivl_params_destroy(p);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -229,9 +230,21 @@ static void searches(FILE *f, const char *dir)
     json_decref(j);
 }
 
+/* Each run has had its recipe and its metrics from the start. */
+static ivl_status check_run(const char *dir)
+{
+    char *recipe = ivl_path_join(dir, "recipe.yaml"), *metrics = ivl_path_join(dir, "metrics.jsonl");
+    bool enough = recipe && metrics, run = enough && (!access(recipe, R_OK) || !access(metrics, R_OK));
+    free(recipe), free(metrics);
+    IVL_CHECK(enough, IVL_ENOMEM, "out of memory");
+    IVL_CHECK(run, IVL_EIO, "%s: no run here: neither recipe.yaml nor metrics.jsonl", dir);
+    return IVL_OK;
+}
+
 ivl_status ivl_report_write(const char *run_dir, const char *html_path)
 {
     ivl_out_file out = { 0 };
+    IVL_TRY(check_run(run_dir));
     IVL_TRY(ivl_out_open(html_path, &out));
     fputs(head, out.f);
     facts(out.f, run_dir);

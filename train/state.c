@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "model/json.h"
 #include "model/safetensors.h"
 #include "runtime/file.h"
 
@@ -99,17 +100,16 @@ static ivl_status save_json(const char *dir, const ivl_state *st)
 
 ivl_status ivl_state_read(const char *dir, ivl_state *st_p)
 {
-    json_error_t je;
+    json_t *j = NULL;
     char *path = ivl_path_join(dir, "state.json");
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    json_t *j = json_load_file(path, 0, &je);
     json_int_t step = -1;
     const char *device = "", *recipe = "";
-    ivl_status e = IVL_OK;
-    if (!j || json_unpack(j, "{s:I, s:s, s:s}", "step", &step, "device", &device, "recipe", &recipe) || step < 0)
-        e = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not the state of a training run%s%s", path,
-                     j ? "" : ": ", j ? "" : je.text);
-    else
+    ivl_status e = ivl_json_load(path, 1 << 20, &j);
+    if (e == IVL_OK &&
+        (json_unpack(j, "{s:I, s:s, s:s}", "step", &step, "device", &device, "recipe", &recipe) || step < 0))
+        e = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: not the state of a training run", path);
+    if (e == IVL_OK)
         *st_p = (ivl_state){ step, strdup(device), strdup(recipe) };
     json_decref(j);
     free(path);

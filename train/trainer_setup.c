@@ -37,7 +37,12 @@ static ivl_status configure(ivl_trainer *t)
         t->config.force_image_size = 0;
         t->config.text.vocab = vocab;
     }
-    return ivl_config_check(&t->config);
+    IVL_TRY(ivl_config_check(&t->config));
+    int patch = t->config.vit.patch;
+    IVL_CHECK(r->low_size % patch == 0 && r->image_size % patch == 0, IVL_EINVAL,
+              "%s: %lld is no multiple of the model's patch size %d", r->low_size % patch ? "low_size" : "image_size",
+              (long long)(r->low_size % patch ? r->low_size : r->image_size), patch);
+    return IVL_OK;
 }
 
 static ivl_status open_model(ivl_trainer *t)
@@ -45,9 +50,10 @@ static ivl_status open_model(ivl_trainer *t)
     ivl_params_options o = { .parts = IVL_PART_C, .stage = IVL_STAGE_1 };
     IVL_TRY(ivl_dtype_parse(t->r->compute, &t->dtype));
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
+    ivl_load_options load = { .check_nan = true };
+    if (t->r->init[0]) IVL_TRY(ivl_checkpoint_match(t->r->init, t->params, &load));
     IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
     if (!t->r->init[0]) return ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed);
-    ivl_load_options load = { .check_nan = true };
     return ivl_checkpoint_load(t->r->init, t->params, t->stream, &load, NULL);
 }
 
@@ -130,6 +136,16 @@ static ivl_status same_recipe(const char *was, const char *is, const char *where
     return IVL_OK;
 }
 
+/* A damaged one is not passed over in silence: the run would lose steps. */
+static ivl_status load_checkpoint(ivl_trainer *t, const char *path, ivl_state *st)
+{
+    char why[600];
+    ivl_status s = ivl_state_load(path, t->params, t->stream, st);
+    if (s != IVL_EFORMAT && s != IVL_EIO) return s;
+    snprintf(why, sizeof why, "%s", ivl_last_error());
+    return ivl_fail(s, __FILE__, __LINE__, "%s; to go on from the checkpoint before it remove %s", why, path);
+}
+
 static ivl_status resume(ivl_trainer *t)
 {
     char *path = NULL;
@@ -140,7 +156,7 @@ static ivl_status resume(ivl_trainer *t)
     if (!t->o->resume)
         s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
                      "%s holds a run already: go on with --resume, or give another folder", t->o->out);
-    if (s == IVL_OK) s = ivl_state_load(path, t->params, t->stream, &st);
+    if (s == IVL_OK) s = load_checkpoint(t, path, &st);
     if (s == IVL_OK) s = same_recipe(st.recipe, t->recipe_text, path);
     if (s == IVL_OK) t->first_step = st.step;
     if (s == IVL_OK && t->o->note && strcmp(st.device, ivl_device_name(t->dev)))

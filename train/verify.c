@@ -297,7 +297,7 @@ static ivl_status tokens(ivl_parity *c)
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     json_t *all = json_load_file(path, JSON_ALLOW_NUL, &e);
     ivl_status s = all ? ivl_tokenizer_open(c->dir, &tok)
-                       : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s:%d: %s", path, e.line, e.text);
+                       : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no JSON that is read: %s", path, e.text);
     if (s == IVL_OK) s = token_list(c, tok, all, "legacy");
     if (s == IVL_OK) s = token_list(c, tok, all, "non_legacy");
     static const char *const later[] = { "tokens.sft", "tokens.prompt" };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/json.h"
 #include "train/captions.h"
 #include "train/eval.h"
 #include "train/json_save.h"
@@ -10,9 +11,8 @@
 /* The list under `dataset`, or the file's only entry. */
 static ivl_status load_list(const char *path, const char *dataset, json_t **file_p, const json_t **list_p)
 {
-    json_error_t e;
-    json_t *file = json_load_file(path, 0, &e);
-    IVL_CHECK(file, IVL_EFORMAT, "%s:%d: %s", path, e.line, e.text);
+    json_t *file = NULL;
+    IVL_TRY(ivl_json_load(path, 64 << 20, &file));
     *file_p = file;
     const json_t *list = dataset ? json_object_get(file, dataset)
                                  : json_object_iter_value(json_object_iter(file));
@@ -58,6 +58,9 @@ static ivl_status class_vector(ivl_embedder *e, const json_t *templates, const c
     return s;
 }
 
+/* Class names and the file they are from. */
+typedef struct class_list { const char *path; const json_t *list; int n; } class_list;
+
 /* What tells a record's class: its top folder, else its group. */
 static char *class_name(const ivl_dataset *ds, int64_t i)
 {
@@ -72,21 +75,20 @@ static char *class_name(const ivl_dataset *ds, int64_t i)
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static ivl_status number_labels(char **name, char **sorted, int64_t n, int n_class, int32_t *label)
+static ivl_status number_labels(char **name, char **sorted, int64_t n, const class_list *c, int32_t *label)
 {
     int64_t m = 0;
     memcpy(sorted, name, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, by_name);
     for (int64_t i = 0; i < n; i++)
         if (i == 0 || strcmp(sorted[i], sorted[m - 1])) sorted[m++] = sorted[i];
-    IVL_CHECK(m <= n_class, IVL_EFORMAT, "the data has %lld classes and the class file names %d",
-              (long long)m, n_class);
+    IVL_CHECK(m <= c->n, IVL_EFORMAT, "%s: %d classes, and the data has %lld", c->path, c->n, (long long)m);
     for (int64_t i = 0; i < n; i++)
         label[i] = (int32_t)((char **)bsearch(&name[i], sorted, (size_t)m, sizeof *sorted, by_name) - sorted);
     return IVL_OK;
 }
 
-static ivl_status labels(const ivl_dataset *ds, int n_class, int32_t *label)
+static ivl_status labels(const ivl_dataset *ds, const class_list *c, int32_t *label)
 {
     int64_t n = ivl_dataset_count(ds);
     char **name = calloc((size_t)n * 2 + 1, sizeof *name);
@@ -98,25 +100,25 @@ static ivl_status labels(const ivl_dataset *ds, int n_class, int32_t *label)
                          "%s: neither in a class folder nor of a group: which class is it?",
                          ivl_dataset_where(ds, i, where, sizeof where));
     }
-    if (s == IVL_OK) s = number_labels(name, name + n, n, n_class, label);
+    if (s == IVL_OK) s = number_labels(name, name + n, n, c, label);
     for (int64_t i = 0; name && i < n; i++) free(name[i]);
     free(name);
     return s;
 }
 
-static ivl_status classify(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const json_t *names,
+static ivl_status classify(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const class_list *names,
                            const json_t *templates, ivl_accuracy *a_p)
 {
     int64_t n = ivl_dataset_count(ds), dim = ivl_embedder_dim(e);
-    int n_class = (int)json_array_size(names);
+    int n_class = names->n;
     float *image = malloc((size_t)(n * dim + 1) * sizeof *image),
           *vector = malloc((size_t)(n_class * dim + 1) * sizeof *vector);
     int32_t *label = malloc((size_t)(n + 1) * sizeof *label);
-    ivl_status s = image && vector && label ? labels(ds, n_class, label)
+    ivl_status s = image && vector && label ? labels(ds, names, label)
                                             : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (int c = 0; c < n_class && s == IVL_OK; c++) {
         if (o->progress) o->progress(o->ctx, "classes", c, n_class);
-        s = class_vector(e, templates, json_string_value(json_array_get(names, (size_t)c)), vector + c * dim);
+        s = class_vector(e, templates, json_string_value(json_array_get(names->list, (size_t)c)), vector + c * dim);
     }
     if (s == IVL_OK) s = ivl_embed_dataset(e, ds, o, image);
     if (s == IVL_OK) s = ivl_zeroshot(image, (int)n, vector, n_class, (int)dim, label, a_p);
@@ -132,7 +134,8 @@ ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
     ivl_accuracy a = { 0 };
     ivl_status s = load_list(classes, dataset, &class_file, &names);
     if (s == IVL_OK) s = load_list(templates, dataset, &template_file, &forms);
-    if (s == IVL_OK) s = classify(e, ds, o, names, forms, &a);
+    class_list list = { classes, names, (int)json_array_size(names) };
+    if (s == IVL_OK) s = classify(e, ds, o, &list, forms, &a);
     if (s == IVL_OK)
         s = ivl_json_save(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:{s:f, s:f, s:f}}", "dataset",
                                     dataset ? dataset : o->data, "model", "internvl_c", "pretrained",
