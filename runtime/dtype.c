@@ -41,6 +41,13 @@ uint16_t ivl_f32_to_f16(float f)
     return (uint16_t)(sign | (r + 0xfff + (r >> 13 & 1)) >> 13);
 }
 
+static double load_quantised(const void *p, ivl_dtype t, int64_t i)
+{
+    float x[IVL_QUANT_BLOCK];
+    ivl_dequantise(x, (const char *)p + ivl_dtype_bytes(t, i - i % IVL_QUANT_BLOCK), t, IVL_QUANT_BLOCK);
+    return x[i % IVL_QUANT_BLOCK];
+}
+
 double ivl_load(const void *p, ivl_dtype t, int64_t i)
 {
     switch (t) {
@@ -50,6 +57,9 @@ double ivl_load(const void *p, ivl_dtype t, int64_t i)
     case IVL_F64: return ((const double *)p)[i];
     case IVL_I32: return ((const int32_t *)p)[i];
     case IVL_U8: return ((const uint8_t *)p)[i];
+    case IVL_Q8_0:
+    case IVL_Q4_0:
+    case IVL_Q4_1: return load_quantised(p, t, i);
     default: return NAN;
     }
 }
@@ -70,10 +80,28 @@ void ivl_store(void *p, ivl_dtype t, int64_t i, double v)
     }
 }
 
+static void convert_blocks(void *dst, ivl_dtype to, const void *src, ivl_dtype from, int64_t n)
+{
+    float x[IVL_QUANT_BLOCK];
+    size_t in = ivl_dtype_bytes(from, IVL_QUANT_BLOCK), out = ivl_dtype_bytes(to, IVL_QUANT_BLOCK);
+    const char *s = src;
+    char *d = dst;
+    for (int64_t i = 0; i < n; i += IVL_QUANT_BLOCK, s += in, d += out) {
+        if (ivl_dtype_block(from) > 1) ivl_dequantise(x, s, from, IVL_QUANT_BLOCK);
+        else ivl_convert(x, IVL_F32, s, from, IVL_QUANT_BLOCK);
+        if (ivl_dtype_block(to) > 1) ivl_quantise(d, to, x, IVL_QUANT_BLOCK);
+        else ivl_convert(d, to, x, IVL_F32, IVL_QUANT_BLOCK);
+    }
+}
+
 void ivl_convert(void *dst, ivl_dtype to, const void *src, ivl_dtype from, int64_t n)
 {
     if (to == from) {
         if (n) memcpy(dst, src, ivl_dtype_bytes(to, n));
+        return;
+    }
+    if (ivl_dtype_block(from) > 1 || ivl_dtype_block(to) > 1) {
+        convert_blocks(dst, to, src, from, n);
         return;
     }
     const uint16_t *h = src;
@@ -105,6 +133,8 @@ size_t ivl_dtype_bytes(ivl_dtype t, int64_t n)
 {
     return (size_t)(n / types[t].block) * (size_t)types[t].bytes;
 }
+
+int ivl_dtype_block(ivl_dtype t) { return types[t].block; }
 
 const char *ivl_dtype_name(ivl_dtype t) { return (unsigned)t < N_TYPES ? types[t].name : "?"; }
 

@@ -72,6 +72,67 @@ START_TEST(test_load_store)
 }
 END_TEST
 
+/* Values of many sizes, a block of zeros and one of equal values; the same on every machine. */
+static float *many_values(int n)
+{
+    float *x = malloc((size_t)n * sizeof *x);
+    uint32_t r = 12345;
+    for (int i = 0; i < n; i++) {
+        r = r * 1664525u + 1013904223u;
+        x[i] = i < 32 ? 0 : i < 64 ? 3 : ldexpf((float)((int)(r >> 8) - 8388608), i / 32 % 13 - 6 - 23);
+    }
+    return x;
+}
+
+static void hash_of(const void *p, size_t n, char out[65])
+{
+    ivl_sha256 h;
+    uint8_t d[32];
+    ivl_sha256_init(&h);
+    ivl_sha256_add(&h, p, n);
+    ivl_sha256_end(&h, d);
+    ivl_sha256_text(d, out);
+}
+
+/* Hashes of the blocks and of the values read back, made once with the Python package gguf. */
+START_TEST(test_quantised)
+{
+    static const struct { ivl_dtype t; const char *blocks, *values; } want[] = {
+        { IVL_Q8_0, "509d4eda73af5a165c91b96e225f1596a81680db51c8dabe981af8aa18bb77c8",
+          "2da9185ac8e4fb14d55fbdaeb7329d08b96f1b7629740346ed990f7e20dd512e" },
+        { IVL_Q4_0, "81e566b117e9cb171b6ce6fadc4253c8340bfea2136167760d2b11356e4ffc5d",
+          "f73a227dba1937de995a5811e85b1fb4eccb6221b65cae9c242062707565f883" },
+        { IVL_Q4_1, "edb22b2ac0b4fbe077907e49feb4d8e3ebd57d614c054ad972eecb8138abe430",
+          "56629a455a69b25b852e833fe140ff10c453676e6491b7f8066636b05dc04f5f" },
+    };
+    enum { N = 32 * 4096 };
+    float *x = many_values(N), *y = malloc(N * sizeof *y);
+    char *blocks = malloc(N * 2), *again = malloc(N * 2), hash[65];
+    uint16_t *half = malloc(N * sizeof *half);
+    for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
+        ivl_dtype t = want[k].t;
+        ivl_convert(blocks, t, x, IVL_F32, N);
+        hash_of(blocks, ivl_dtype_bytes(t, N), hash);
+        ck_assert_str_eq(hash, want[k].blocks);
+        ivl_convert(y, IVL_F32, blocks, t, N);
+        hash_of(y, N * sizeof *y, hash);
+        ck_assert_str_eq(hash, want[k].values);
+        for (int i = 0; i < N; i += 97) ck_assert(ivl_load(blocks, t, i) == y[i]);
+        ivl_convert(half, IVL_BF16, blocks, t, N);
+        for (int i = 0; i < N; i += 97) ck_assert_uint_eq(half[i], ivl_f32_to_bf16(y[i]));
+        ivl_convert(again, t, blocks, t, N);
+        ck_assert(!memcmp(blocks, again, ivl_dtype_bytes(t, N)));
+        ck_assert_int_eq(ivl_dtype_block(t), 32);
+        ck_assert_str_eq(ivl_dtype_name(t), k == 0 ? "q8_0" : k == 1 ? "q4_0" : "q4_1");
+    }
+    ck_assert_int_eq(ivl_dtype_block(IVL_BF16), 1);
+    float odd[32] = { NAN, INFINITY, -INFINITY, 1 }; /* wrong, yet defined */
+    ivl_quantise(blocks, IVL_Q8_0, odd, 32), ivl_quantise(blocks, IVL_Q4_0, odd, 32);
+    ivl_quantise(blocks, IVL_Q4_1, odd, 32);
+    free(x), free(y), free(blocks), free(again), free(half);
+}
+END_TEST
+
 /* Random123's known answers for philox4x32-10 (kat_vectors). */
 START_TEST(test_philox)
 {
@@ -183,6 +244,7 @@ int main(void)
     tcase_add_test(t, test_all_halves);
     tcase_add_test(t, test_rounding);
     tcase_add_test(t, test_load_store);
+    tcase_add_test(t, test_quantised);
     tcase_add_test(t, test_philox);
     tcase_add_test(t, test_draws);
     tcase_add_test(t, test_sha256);
