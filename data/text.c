@@ -69,6 +69,7 @@ void ivl_tokenizer_close(ivl_tokenizer *tok)
 }
 
 void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy) { tok->legacy = legacy; }
+bool ivl_tokenizer_is_legacy(const ivl_tokenizer *tok) { return tok->legacy; }
 int ivl_tokenizer_size(const ivl_tokenizer *tok) { return tok->info.size; }
 int ivl_tokenizer_bos(const ivl_tokenizer *tok) { return tok->info.bos; }
 int ivl_tokenizer_eos(const ivl_tokenizer *tok) { return tok->info.eos; }

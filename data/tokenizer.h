@@ -16,6 +16,7 @@ void       ivl_tokenizer_close(ivl_tokenizer *tok);
  * (Vicuna 1.3, InternVL-14B); false: only before the text's first (Vicuna 1.5; "legacy": false in
  * tokenizer_config.json). */
 void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy);
+bool ivl_tokenizer_is_legacy(const ivl_tokenizer *tok);
 
 int ivl_tokenizer_size(const ivl_tokenizer *tok); /* vocabulary */
 int ivl_tokenizer_bos(const ivl_tokenizer *tok);

@@ -74,5 +74,7 @@ ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const cha
 
 /* Query states, InternVL-G, stage 2 and retrieval fine-tuning: outputs, losses, gradients, AdamW. */
 ivl_status ivl_verify_stage2(ivl_parity *c);
+/* tokens.json: tokenisations, prompts, labels of conversations. */
+ivl_status ivl_verify_tokens(ivl_parity *c);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/tokenizer.h"
 #include "model/positions.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
@@ -254,64 +253,6 @@ static ivl_status adamw(ivl_parity *c)
     return s;
 }
 
-/* --- tokens --------------------------------------------------------------------------------------- */
-
-static ivl_status same_ids(const ivl_tokenizer *tok, const json_t *entry, bool *same_p)
-{
-    const char *text = json_string_value(json_object_get(entry, "text"));
-    const json_t *want = json_object_get(entry, "ids");
-    int32_t *ids = NULL;
-    size_t n = 0;
-    IVL_CHECK(text && json_is_array(want), IVL_EFORMAT, "tokens.json: an entry without text or ids");
-    IVL_TRY(ivl_tokenizer_encode(tok, text, &ids, &n));
-    *same_p = n == json_array_size(want);
-    for (size_t i = 0; *same_p && i < n; i++) *same_p = json_integer_value(json_array_get(want, i)) == ids[i];
-    free(ids);
-    return IVL_OK;
-}
-
-/* A list of texts as one line: the error is the number of texts that differ. */
-static ivl_status token_list(ivl_parity *c, ivl_tokenizer *tok, const json_t *all, const char *list)
-{
-    char name[64];
-    const json_t *entry;
-    size_t i;
-    snprintf(name, sizeof name, "tokens.%s", list);
-    ivl_verify_line l = { name, IVL_WITHIN, 0, 0 };
-    ivl_tokenizer_legacy(tok, !strcmp(list, "legacy"));
-    json_array_foreach(json_object_get(all, list), i, entry) {
-        bool same = false;
-        IVL_TRY(same_ids(tok, entry, &same));
-        if (!same) l.error++, l.verdict = IVL_BEYOND;
-    }
-    c->counts[l.verdict]++;
-    c->o->line(c->o->ctx, &l);
-    return IVL_OK;
-}
-
-static ivl_status tokens(ivl_parity *c)
-{
-    json_error_t e;
-    ivl_tokenizer *tok = NULL;
-    char *path = ivl_path_join(c->dir, "tokens.json");
-    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    json_t *all = json_load_file(path, JSON_ALLOW_NUL, &e);
-    ivl_status s = all ? ivl_tokenizer_open(c->dir, &tok)
-                       : ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no JSON that is read: %s", path, e.text);
-    if (s == IVL_OK) s = token_list(c, tok, all, "legacy");
-    if (s == IVL_OK) s = token_list(c, tok, all, "non_legacy");
-    static const char *const later[] = { "tokens.sft", "tokens.prompt" };
-    for (int i = 0; s == IVL_OK && i < 2; i++) {
-        ivl_verify_line l = { later[i], IVL_UNKNOWN, NAN, NAN };
-        c->counts[IVL_UNKNOWN]++;
-        c->o->line(c->o->ctx, &l);
-    }
-    ivl_tokenizer_close(tok);
-    json_decref(all);
-    free(path);
-    return s;
-}
-
 /* --- the rest ------------------------------------------------------------------------------------- */
 
 /* What the case expects and nothing above compared. */
@@ -344,7 +285,7 @@ ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options
     if (s == IVL_OK) s = stage1(&c, true);
     if (s == IVL_OK) s = adamw(&c);
     if (s == IVL_OK) s = ivl_verify_stage2(&c);
-    if (s == IVL_OK) s = tokens(&c);
+    if (s == IVL_OK) s = ivl_verify_tokens(&c);
     if (s == IVL_OK) unknown(&c);
     for (int i = 0; s == IVL_OK && i < 3; i++) counts_p[i] = c.counts[i];
     ivl_parity_close(&c);
