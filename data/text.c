@@ -36,23 +36,17 @@ static ivl_status add(ids *to, const int32_t *v, size_t n)
     return IVL_OK;
 }
 
-ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p)
+ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p)
 {
-    struct stat st;
-    char *inside = !stat(path, &st) && S_ISDIR(st.st_mode) ? ivl_path_join(path, "tokenizer.model") : NULL;
-    const char *name = inside ? inside : path;
-    char *data = NULL;
     int32_t *mark = NULL;
-    size_t n = 0;
     ivl_tokenizer *tok = calloc(1, sizeof *tok);
-    ivl_status s = tok ? ivl_read_file(name, MAX_MODEL, &data, &n)
-                       : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = ivl_sp_open(data, n, name, &tok->sp, &tok->info);
+    IVL_CHECK(tok, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_sp_open(data, n, name, &tok->sp, &tok->info);
     if (s == IVL_OK && (tok->info.bos < 0 || tok->info.eos < 0))
         s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
                      "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
     if (s == IVL_OK) s = ivl_sp_encode(tok->sp, MARK, strlen(MARK), &mark, &tok->mark);
-    free(mark), free(data), free(inside);
+    free(mark);
     if (s != IVL_OK) {
         ivl_tokenizer_close(tok);
         return s;
@@ -60,6 +54,19 @@ ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p)
     tok->legacy = true;
     *tok_p = tok;
     return IVL_OK;
+}
+
+ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p)
+{
+    struct stat st;
+    char *inside = !stat(path, &st) && S_ISDIR(st.st_mode) ? ivl_path_join(path, "tokenizer.model") : NULL;
+    const char *name = inside ? inside : path;
+    char *data = NULL;
+    size_t n = 0;
+    ivl_status s = ivl_read_file(name, MAX_MODEL, &data, &n);
+    if (s == IVL_OK) s = ivl_tokenizer_open_memory(data, n, name, tok_p);
+    free(data), free(inside);
+    return s;
 }
 
 void ivl_tokenizer_close(ivl_tokenizer *tok)

@@ -10,6 +10,7 @@ typedef struct ivl_tokenizer ivl_tokenizer;
 
 ivl_status ivl_tokenizer_open(const char *path,
                               ivl_tokenizer **tok_p); /* tokenizer.model, or a folder with one */
+ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p);
 void       ivl_tokenizer_close(ivl_tokenizer *tok);
 
 /* true (as opened): sentencepiece's dummy space stands before every stretch of text between special tokens

@@ -229,8 +229,8 @@ static ivl_status check_room(const ivl_params *p, const ivl_device *dev, const k
             if (has_kind(&p->store->slab[i], k, j))
                 all += ivl_dtype_bytes(k->dtype[j], p->store->slab[i].elements);
     IVL_CHECK(!room || all <= room, IVL_ENOMEM,
-              "%s: %zu MiB for the model's %s, and %zu MiB are there: take a smaller model or another device", dev->spec,
-              all >> 20, k->has[1] ? "weights, gradients and moments" : "weights", room >> 20);
+              "%s: %zu MiB for the model's %s, and %zu MiB are there: take a smaller model or another device",
+              dev->spec, all >> 20, k->has[1] ? "weights, gradients and moments" : "weights", room >> 20);
     return IVL_OK;
 }
 

@@ -37,19 +37,32 @@ static void sync_folder(const char *path)
     free(dir);
 }
 
+/* Why a stream failed, which it does not keep: the file is given up, so one more byte does no harm. */
+static int reason(FILE *f)
+{
+    errno = 0;
+    return write(fileno(f), "", 1) < 0 && errno ? errno : EIO;
+}
+
+ivl_status ivl_out_failed(const ivl_out_file *out)
+{
+    return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", out->path, strerror(reason(out->f)));
+}
+
 ivl_status ivl_out_sync(ivl_out_file *out)
 {
     errno = 0;
-    bool bad = ferror(out->f) || fflush(out->f) || fsync(fileno(out->f));
-    IVL_CHECK(!bad, IVL_EIO, "%s: cannot write: %s", out->path, strerror(errno ? errno : EIO));
+    if (ferror(out->f)) return ivl_out_failed(out);
+    IVL_CHECK(!fflush(out->f) && !fsync(fileno(out->f)), IVL_EIO, "%s: cannot write: %s", out->path,
+              strerror(errno ? errno : EIO));
     return IVL_OK;
 }
 
 ivl_status ivl_out_commit(ivl_out_file *out)
 {
-    int bad = ferror(out->f) ? EIO : 0;
+    int bad = ferror(out->f) ? reason(out->f) : 0;
     errno = 0;
-    if (fflush(out->f) || fsync(fileno(out->f))) bad = errno ? errno : EIO;
+    if (!bad && (fflush(out->f) || fsync(fileno(out->f)))) bad = errno ? errno : EIO;
     if (fclose(out->f) && !bad) bad = errno;
     out->f = NULL;
     if (!bad && rename(out->temp, out->path)) bad = errno;

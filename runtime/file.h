@@ -12,6 +12,8 @@
 typedef struct ivl_out_file { FILE *f; char *path, *temp; } ivl_out_file;
 ivl_status ivl_out_open(const char *path, ivl_out_file *out_p);
 ivl_status ivl_out_commit(ivl_out_file *out);
+/* After a failed write: IVL_EIO, with the file's name and the system's reason. */
+ivl_status ivl_out_failed(const ivl_out_file *out);
 ivl_status ivl_out_sync(ivl_out_file *out); /* before commit, where files belong together: all or none */
 void       ivl_out_abandon(ivl_out_file *out);
 

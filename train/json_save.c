@@ -1,8 +1,5 @@
 #include "train/json_save.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "runtime/file.h"
 
 ivl_status ivl_json_save(json_t *j, const char *path)
@@ -11,7 +8,7 @@ ivl_status ivl_json_save(json_t *j, const char *path)
     IVL_CHECK(j, IVL_ENOMEM, "out of memory");
     ivl_status s = ivl_out_open(path, &out);
     if (s == IVL_OK && json_dumpf(j, out.f, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) {
-        s = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", path, strerror(errno));
+        s = ivl_out_failed(&out);
         ivl_out_abandon(&out);
     }
     if (s == IVL_OK) s = ivl_out_commit(&out);

@@ -9,7 +9,7 @@
 #include "runtime/file.h"
 #include "train/tfevents.h"
 
-struct ivl_metrics { FILE *json, *events; char *path; };
+struct ivl_metrics { FILE *json, *events; char *path, *events_path; };
 
 static double now(void)
 {
@@ -45,13 +45,12 @@ static ivl_status open_files(ivl_metrics *m, const char *dir, int64_t first_step
     IVL_TRY(cut(m->path, first_step));
     char name[64];
     snprintf(name, sizeof name, "events.out.tfevents.%lld.ivl", (long long)now());
-    char *events = ivl_path_join(dir, name);
-    IVL_CHECK(events, IVL_ENOMEM, "out of memory");
+    m->events_path = ivl_path_join(dir, name);
+    IVL_CHECK(m->events_path, IVL_ENOMEM, "out of memory");
     m->json = fopen(m->path, "ab");
-    m->events = fopen(events, "ab");
-    free(events);
+    m->events = fopen(m->events_path, "ab");
     IVL_CHECK(m->json && m->events, IVL_EIO, "%s: cannot write metrics: %s", dir, strerror(errno));
-    return ivl_tfevents_begin(m->events, now());
+    return ivl_tfevents_begin(m->events, m->events_path, now());
 }
 
 ivl_status ivl_metrics_open(const char *dir, int64_t first_step, ivl_metrics **m_p)
@@ -75,7 +74,7 @@ ivl_status ivl_metrics_write(ivl_metrics *m, int64_t step, const ivl_metric *met
         else fprintf(m->json, ", \"%s\": null", metric[i].name);
     fprintf(m->json, "}\n");
     IVL_CHECK(fflush(m->json) == 0 && !ferror(m->json), IVL_EIO, "%s: cannot write: %s", m->path, strerror(errno));
-    return ivl_tfevents_scalars(m->events, now(), step, metric, n);
+    return ivl_tfevents_scalars(m->events, m->events_path, now(), step, metric, n);
 }
 
 ivl_status ivl_metrics_close(ivl_metrics *m)
@@ -87,6 +86,6 @@ ivl_status ivl_metrics_close(ivl_metrics *m)
     ivl_status s =
         bad ? ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", m->path, strerror(errno))
             : IVL_OK;
-    free(m->path), free(m);
+    free(m->path), free(m->events_path), free(m);
     return s;
 }

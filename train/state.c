@@ -94,8 +94,9 @@ static ivl_status save_json(const char *dir, const ivl_state *st)
     bool ok = j && json_dumpf(j, out.f, JSON_INDENT(1)) == 0;
     json_decref(j);
     if (ok) return ivl_out_commit(&out);
+    e = ivl_out_failed(&out);
     ivl_out_abandon(&out);
-    return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write state.json: %s", dir, strerror(errno));
+    return e;
 }
 
 ivl_status ivl_state_read(const char *dir, ivl_state *st_p)

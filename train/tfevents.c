@@ -50,27 +50,28 @@ static uint32_t masked_crc(const void *p, size_t n)
     return (c >> 15 | c << 17) + 0xa282ead8u;
 }
 
-static ivl_status write_record(FILE *f, const message *m)
+static ivl_status write_record(FILE *f, const char *path, const message *m)
 {
     IVL_CHECK(!m->full, IVL_EINVAL, "an event of more than %zu bytes", sizeof m->b);
     uint64_t n = m->n;
     uint32_t head = masked_crc(&n, 8), body = masked_crc(m->b, m->n);
     bool ok = fwrite(&n, 8, 1, f) == 1 && fwrite(&head, 4, 1, f) == 1 && fwrite(m->b, 1, m->n, f) == m->n &&
               fwrite(&body, 4, 1, f) == 1 && fflush(f) == 0;
-    IVL_CHECK(ok, IVL_EIO, "cannot write TensorBoard events: %s", strerror(errno));
+    IVL_CHECK(ok, IVL_EIO, "%s: cannot write: %s", path, strerror(errno));
     return IVL_OK;
 }
 
-ivl_status ivl_tfevents_begin(FILE *f, double wall_time)
+ivl_status ivl_tfevents_begin(FILE *f, const char *path, double wall_time)
 {
     static const char version[] = "brain.Event:2";
     message m = { .n = 0 };
     put_double(&m, 1, wall_time);
     put_bytes(&m, 3, version, sizeof version - 1);
-    return write_record(f, &m);
+    return write_record(f, path, &m);
 }
 
-ivl_status ivl_tfevents_scalars(FILE *f, double wall_time, int64_t step, const ivl_metric *metric, int n)
+ivl_status ivl_tfevents_scalars(FILE *f, const char *path, double wall_time, int64_t step, const ivl_metric *metric,
+                                int n)
 {
     message summary = { .n = 0 }, event = { .n = 0 };
     for (int i = 0; i < n; i++) {
@@ -86,5 +87,5 @@ ivl_status ivl_tfevents_scalars(FILE *f, double wall_time, int64_t step, const i
     put_varint(&event, (uint64_t)step);
     put_bytes(&event, 5, summary.b, summary.n);
     event.full |= summary.full;
-    return write_record(f, &event);
+    return write_record(f, path, &event);
 }

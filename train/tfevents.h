@@ -8,7 +8,7 @@
 
 uint32_t ivl_crc32c(const void *data, size_t n);
 /* The first record of a file. */
-ivl_status ivl_tfevents_begin(FILE *f, double wall_time);
-ivl_status ivl_tfevents_scalars(FILE *f, double wall_time, int64_t step, const ivl_metric *m, int n);
+ivl_status ivl_tfevents_begin(FILE *f, const char *path, double wall_time);
+ivl_status ivl_tfevents_scalars(FILE *f, const char *path, double wall_time, int64_t step, const ivl_metric *m, int n);
 
 #endif

@@ -17,8 +17,9 @@ static la_ssize_t write_out(struct archive *a, void *user, const void *data, siz
 static ivl_status failed(const ivl_shard *s)
 {
     const char *why = archive_error_string(s->tar);
+    if (ferror(s->out.f)) return ivl_out_failed(&s->out);
     return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write: %s", s->path,
-                    why ? why : "the disk may be full");
+                    why ? why : "the archive is not made");
 }
 
 /* *shard_p must stay where it is until abandon. */

@@ -27,9 +27,7 @@ static void set_words(void)
     snprintf(text, sizeof text, "--device host --model %s", dir), setenv("E", text, 1);
     snprintf(text, sizeof text, "--device host --model %s/good", dir), setenv("G", text, 1);
     snprintf(text, sizeof text, "train --device host --out %s/run", dir), setenv("T", text, 1);
-    snprintf(text, sizeof text, "eval zeroshot --device host --model %s/good --data %s/classes --out %s/out/x.json", dir,
-             dir, dir);
-    setenv("Z", text, 1);
+    setenv("Z", "eval zeroshot $G --data $D/classes --out $O/x.json", 1);
 }
 
 static void setup(void)
