@@ -116,6 +116,7 @@ START_TEST(test_selftest)
     ck_assert_int_eq(ivl("selftest --device host --op no_such_op"), 1);
     ck_assert(strstr(err, "no_such_op"));
     ck_assert_int_eq(ivl("selftest --size huge"), 2);
+    ck_assert_int_eq(ivl("selftest --timeout 0"), 2);
     ck_assert_int_eq(ivl("selftest --device opencl:77.0"), 1);
     unlink(path), rmdir(dir);
 }

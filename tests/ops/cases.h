@@ -116,8 +116,8 @@ typedef struct ivl_case_options {
     ivl_case_size size;   /* the largest class to run */
     const char   *impl;   /* only this one; NULL: all that fit */
     bool          sweep;  /* besides the default parameters those that differ in one of them */
-    /* Optional: told before an implementation runs (a driver may crash there). */
-    void        (*before)(void *user, const ivl_case_result *r);
+    /* Optional: told before an implementation runs (a driver may crash there); false: skip this comparison. */
+    bool        (*before)(void *user, const ivl_case_result *r);
     void        (*report)(void *user, const ivl_case_result *r); /* for every case x type x implementation */
     void         *user;
 } ivl_case_options;

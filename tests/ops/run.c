@@ -238,7 +238,7 @@ static ivl_status run_params(run *r, const ivl_impl *impl, const int *param)
         .c = r->c, .impl = impl->name, .dtype = r->t, .node = &r->node->n,
         .param = impl->space ? param : NULL, .ok = true
     };
-    if (r->o->before) r->o->before(r->o->user, &res);
+    if (r->o->before && !r->o->before(r->o->user, &res)) return IVL_OK;
     if (enqueue(r, impl, param, &res) == IVL_OK) IVL_TRY(check_all(r, &res));
     else bad(&res, "%s", ivl_last_error());
     r->o->report(r->o->user, &res);

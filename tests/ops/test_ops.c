@@ -64,7 +64,8 @@ static void run_op(const char *device, int op)
     ivl_cases_destroy(list);
     ivl_device_close(dev);
     ck_assert_msg(s == IVL_OK, "%s", ivl_last_error());
-    ck_assert_msg(!failed, "%s on %s: %d failures", ivl_op_get(op)->name, device, failed);
+    ck_assert_msg(!failed, "%s on %s: %d failures", ivl_op_get(op)->name,
+                  getenv("IVL_TEST_DEVICE") ? getenv("IVL_TEST_DEVICE") : device, failed);
 }
 
 START_TEST(test_first) { run_op(devices[0], _i); }
