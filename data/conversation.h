@@ -8,7 +8,7 @@
 
 enum { IVL_IMAGE_TOKEN = -200, IVL_IGNORE = -100 };
 
-typedef struct ivl_turn { const char *question, *answer; } ivl_turn; /* answer NULL: still to be given; last turn only */
+typedef struct ivl_turn { const char *question, *answer; } ivl_turn; /* answer NULL: not given yet (last turn only) */
 
 typedef enum ivl_template {
     IVL_TEMPLATE_VICUNA, /* "SYSTEM USER: q ASSISTANT: a</s>USER: ..." (LLaVA's "v1") */
