@@ -1,5 +1,6 @@
-"""Makes the small seeds of tests/fuzz/corpus/{record,table,text}; run once by hand, the results are committed."""
+"""Makes the small seeds of tests/fuzz/corpus/{record,table,text,tokenizer}; run once by hand, the results are committed."""
 import io
+import struct
 import tarfile
 from pathlib import Path
 
@@ -33,3 +34,32 @@ for d, name, data in [('table', 'a.csv', b'\xef\xbb\xbfpath,caption,lang\r\na.pn
                       ('text', 'b.txt', b'\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80 ok')]:
     (here / d).mkdir(parents=True, exist_ok=True)
     (here / d / name).write_bytes(data)
+
+
+def varint(n):
+    return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
+
+
+def field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data if isinstance(data, bytes) else varint(number << 3) + varint(data)
+
+
+def piece(text, score, kind=1):
+    return field(1, field(1, text.encode()) + varint(2 << 3 | 5) + struct.pack('<f', score) + (field(3, kind) if kind > 1 else b''))
+
+
+def vocabulary(name, model_type, more=b''):
+    """A sentencepiece model of 12 pieces; model_type 1: unigram, 2: BPE, 3: words, 4: characters."""
+    p = piece('<unk>', 0, 2) + piece('<s>', 0, 3) + piece('</s>', 0, 3)
+    p += b''.join(piece(t, -float(i)) for i, t in enumerate(['\u2581', 'a', 'c', 't', '\u2581a', 'at', '\u2581c', '1', '\u2581d']))
+    p += field(2, field(3, model_type) + more) + field(3, field(1, b'identity') + field(3, 1) + field(4, 0) + field(5, 1))
+    (here / 'tokenizer').mkdir(parents=True, exist_ok=True)
+    (here / 'tokenizer' / name).write_bytes(p)
+
+
+for i, name in enumerate(['unigram', 'bpe_tiny', 'word', 'char']):
+    vocabulary(name, i + 1)
+vocabulary('bytes', 2, field(35, 1))  # promises byte pieces that are not there
+model = (here.parent.parent / 'golden/odd/tokenizer.model').read_bytes()
+(here / 'tokenizer/bpe').write_bytes(model)
+(here / 'tokenizer/cut').write_bytes(model[:300])
