@@ -80,7 +80,10 @@ static ivl_status batch_make(const ivl_parity *c, bool retrieval, batch *k)
     int64_t itc = retrieval ? 2 * ROWS : ROWS;
     for (int64_t r = 0; r < 3 * ROWS; r++) {
         for (int64_t i = 0; i < k->l; i++) k->len[r] += k->ids[r * k->l + i] > 0;
-        if (r >= itc && r < itc + ROWS) k->ignore[r - itc] = k->len[r] == 5, k->last[r - itc] = (int32_t)q + k->len[r] - 1;
+        if (r >= itc && r < itc + ROWS) {
+            k->ignore[r - itc] = k->len[r] == 5;
+            k->last[r - itc] = (int32_t)q + k->len[r] - 1;
+        }
         if (r < (retrieval ? 2 * ROWS : ROWS)) k->itm[r] = !retrieval && k->len[r] == 2 ? -100 : r >= neg;
         k->len[r] += (int32_t)q;
     }

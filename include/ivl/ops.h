@@ -302,6 +302,12 @@ typedef struct ivl_contrastive_attr { double smoothing; int64_t row0; } ivl_cont
 ivl_val ivl_contrastive(ivl_graph *g, ivl_val image, ivl_val text, ivl_val all_image, ivl_val all_text,
                         ivl_val logit_scale, ivl_val ignore, ivl_contrastive_attr a);
 
+/* Decoding's cache of keys or values, an external cache[R,M,C], in place. Write: x[B,N,C] to rows pos[b] .. (pos i32[B])
+ * of sample b R/B; rows beyond M are left out. Reorder: the first len[r] rows of sample r become those of sample
+ * parent[r] (i32[R] both). */
+void ivl_kv_write(ivl_graph *g, ivl_val cache, ivl_val x, ivl_val pos);
+void ivl_kv_reorder(ivl_graph *g, ivl_val cache, ivl_val parent, ivl_val len);
+
 /* Sum of squares of all elements of n <= 12 contiguous tensors -> S[]. Not differentiable. */
 ivl_val ivl_sq_norm(ivl_graph *g, const ivl_val *x, int n);
 /* In place on p (master weights S[n]), m, v (S[n]) from gradient S[n]. hyper f32[4] = learning rate,
