@@ -30,7 +30,7 @@ ivl_val ivl_encode_image(const ivl_scope *s, const ivl_vit_input *in)
 ivl_val ivl_encode_text(const ivl_scope *s, ivl_val ids, ivl_val len, ivl_val last)
 {
     ivl_llama m = ivl_qllama(s);
-    ivl_llama_input in = { .len = len, .mask = IVL_MASK_CAUSAL, .vision = IVL_NONE };
+    ivl_llama_input in = { .len = len, .mask = IVL_MASK_CAUSAL, .pos = IVL_NONE, .vision = IVL_NONE };
     ivl_val x = ivl_gather_rows(s->g, ivl_llama_layers(&m, ivl_llama_embed(&m, ids), &in, NULL), last);
     return ivl_matmul(s->g, ivl_llama_norm(&m, x), ivl_weight(s, "text_projection"), 0, 0);
 }

@@ -19,6 +19,16 @@ static ivl_val layer_norm(const ivl_llama *m, ivl_val x, int layer, const char *
     return ivl_rms_norm(m->s->g, x, weight(m, layer, name, "weight"), m->c->eps);
 }
 
+/* New keys and values into the cache; they become all that it holds where attention reads it. */
+static void keep(const ivl_llama *m, const ivl_kv *kv, int i, ivl_val *k, ivl_val *v)
+{
+    ivl_graph *g = m->s->g;
+    ivl_val all_k = ivl_extern(g, &kv->k[i], NULL), all_v = ivl_extern(g, &kv->v[i], NULL);
+    ivl_kv_write(g, all_k, *k, kv->at);
+    ivl_kv_write(g, all_v, *v, kv->at);
+    if (kv->read) *k = all_k, *v = all_v;
+}
+
 static ivl_val self_attention(const ivl_llama *m, ivl_val x, const ivl_llama_input *in, int i)
 {
     const ivl_text_config *c = m->c;
@@ -27,8 +37,9 @@ static ivl_val self_attention(const ivl_llama *m, ivl_val x, const ivl_llama_inp
     ivl_val q = layer_linear(m, h, i, "self_attn.q_proj", c->attention_bias);
     ivl_val k = layer_linear(m, h, i, "self_attn.k_proj", c->attention_bias);
     ivl_val v = layer_linear(m, h, i, "self_attn.v_proj", c->attention_bias);
-    q = ivl_rope(g, q, IVL_NONE, c->heads, c->rope_theta, 0);
-    k = ivl_rope(g, k, IVL_NONE, c->kv_heads, c->rope_theta, 0);
+    q = ivl_rope(g, q, in->pos, c->heads, c->rope_theta, 0);
+    k = ivl_rope(g, k, in->pos, c->kv_heads, c->rope_theta, 0);
+    if (in->kv) keep(m, in->kv, i, &k, &v);
     ivl_attention_attr a = { .heads = c->heads, .kv_heads = c->kv_heads, .mask = in->mask, .queries = in->queries };
     ivl_val y = ivl_attention(g, q, k, v, in->len, a);
     return ivl_residual(g, x, layer_linear(m, y, i, "self_attn.o_proj", c->attention_bias), IVL_NONE, IVL_NONE);

@@ -14,7 +14,8 @@ static int64_t batch_of(const ivl_scope *s, ivl_val x)
 ivl_val ivl_query_states(const ivl_scope *s, ivl_val vision)
 {
     ivl_llama m = ivl_qllama(s);
-    ivl_llama_input in = { .len = IVL_NONE, .mask = IVL_MASK_FULL, .queries = m.c->queries, .vision = vision };
+    ivl_llama_input in = { .len = IVL_NONE, .mask = IVL_MASK_FULL, .queries = m.c->queries, .pos = IVL_NONE,
+                           .vision = vision };
     ivl_val x = ivl_repeat(s->g, query_tokens(s), batch_of(s, vision));
     return ivl_llama_norm(&m, ivl_llama_layers(&m, x, &in, NULL));
 }
@@ -30,7 +31,8 @@ ivl_val ivl_encode_image_g(const ivl_scope *s, ivl_val vision)
 static ivl_val thirds(const ivl_scope *s, const ivl_stage2_input *in, ivl_mask mask)
 {
     ivl_llama m = ivl_qllama(s);
-    ivl_llama_input l = { .len = in->len, .mask = mask, .queries = m.c->queries, .vision = in->vision };
+    ivl_llama_input l = { .len = in->len, .mask = mask, .queries = m.c->queries, .pos = IVL_NONE,
+                          .vision = in->vision };
     ivl_val x = ivl_join(s->g, query_tokens(s), ivl_llama_embed(&m, in->ids));
     return ivl_llama_norm(&m, ivl_llama_layers(&m, x, &l, NULL));
 }

@@ -36,7 +36,7 @@ static ivl_status image_and_text(ivl_parity *c)
     ivl_graph *g = r.s.g;
     ivl_val image = ivl_keep(g, ivl_attn_pool(&r.s, "clip_projector", ivl_vit(&r.s, &in, states)));
     ivl_llama m = ivl_qllama(&r.s);
-    ivl_llama_input li = { .len = len, .mask = IVL_MASK_CAUSAL, .vision = IVL_NONE };
+    ivl_llama_input li = { .len = len, .mask = IVL_MASK_CAUSAL, .pos = IVL_NONE, .vision = IVL_NONE };
     ivl_val hidden = ivl_llama_layers(&m, ivl_llama_embed(&m, ids), &li, text_states);
     hidden = ivl_keep(g, ivl_llama_norm(&m, hidden));
     ivl_val text = ivl_keep(g, ivl_encode_text(&r.s, ids, len, last));
