@@ -111,7 +111,7 @@ static ivl_status compare_shape(const ivl_param *q, const ivl_st_tensor *t, cons
     bool resize = o->resize_positions && grid_of(q, t);
     snprintf(detail, sizeof detail, "%s, %s wanted", shape_text(t->rank, t->dim, a, sizeof a),
              shape_text(q->rank, q->dim, b, sizeof b));
-    return note(r, resize ? IVL_NOTE_RESIZED : IVL_NOTE_SHAPE, q->name, detail);
+    return note(r, resize ? IVL_NOTE_RESIZED : IVL_NOTE_SHAPE, q->file, detail);
 }
 
 /* Names and shapes, before anything is written. */
@@ -119,13 +119,13 @@ static ivl_status compare(const ivl_st *f, const ivl_params *p, const ivl_load_o
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_st_tensor *t = ivl_st_find(f, q->name);
+        const ivl_st_tensor *t = ivl_st_find(f, q->file);
         if (t) IVL_TRY(compare_shape(q, t, o, r));
-        else if (!(q->part & o->allow_missing)) IVL_TRY(note(r, IVL_NOTE_MISSING, q->name, ""));
+        else if (!(q->part & o->allow_missing)) IVL_TRY(note(r, IVL_NOTE_MISSING, q->file, ""));
     }
     for (int i = 0; i < ivl_st_count(f); i++) {
         const char *name = ivl_st_at(f, i)->name;
-        if (ivl_params_find(p, name) || ends_with(name, ".rotary_emb.inv_freq")) continue;
+        if (ivl_params_find_file(p, name) || ends_with(name, ".rotary_emb.inv_freq")) continue;
         IVL_TRY(note(r, other_part(name) ? IVL_NOTE_UNUSED : IVL_NOTE_EXTRA, name, ""));
     }
     return IVL_OK;
@@ -192,14 +192,14 @@ static ivl_status load_all(const ivl_st *f, const ivl_params *p, ivl_stream *s, 
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_st_tensor *t = ivl_st_find(f, q->name);
+        const ivl_st_tensor *t = ivl_st_find(f, q->file);
         int64_t bad = 0;
         if (!t) continue;
         if (same_shape(q, t)) IVL_TRY(load_tensor(q, t, s, stage, &bad));
         else IVL_TRY(load_resized(q, t, s));
         char detail[64];
         snprintf(detail, sizeof detail, "(%lld of %lld values)", (long long)bad, (long long)t->elements);
-        if (bad) IVL_TRY(note(r, IVL_NOTE_NAN, q->name, detail));
+        if (bad) IVL_TRY(note(r, IVL_NOTE_NAN, q->file, detail));
         r->loaded++;
     }
     return IVL_OK;
@@ -283,7 +283,7 @@ static ivl_status save_weights(const char *dir, const ivl_params *p, ivl_stream 
         const ivl_param *q = &p->param[i];
         from[i] = (source){ q, s, o->dtype };
         item[i] = (ivl_st_item){
-            .name = q->name, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill, .ctx = &from[i]
+            .name = q->file, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill, .ctx = &from[i]
         };
         memcpy(item[i].dim, q->dim, sizeof q->dim);
     }

@@ -122,34 +122,34 @@ static ivl_status divides(int heads, int width, const char *heads_key, const cha
     return IVL_OK;
 }
 
-static ivl_status check_text(const ivl_text_config *t, const char *name)
+/* prefix: where the keys are, "qllama_config." or "". */
+static ivl_status check_text(const ivl_text_config *t, const char *name, const char *prefix)
 {
-    IVL_TRY(divides(t->heads, t->width, "qllama_config.num_attention_heads", "qllama_config.hidden_size",
-                    name));
-    IVL_TRY(divides(t->kv_heads, t->heads, "qllama_config.num_key_value_heads",
-                    "qllama_config.num_attention_heads", name));
+    IVL_TRY(check_ranges(text_fields, COUNT(text_fields), t, name, prefix));
+    IVL_CHECK(t->width % t->heads == 0, IVL_EFORMAT, "%s: %shidden_size = %d is no multiple of num_attention_heads = %d",
+              name, prefix, t->width, t->heads);
+    IVL_CHECK(t->heads % t->kv_heads == 0, IVL_EFORMAT,
+              "%s: %snum_attention_heads = %d is no multiple of num_key_value_heads = %d", name, prefix, t->heads,
+              t->kv_heads);
     IVL_CHECK(t->width / t->heads % 2 == 0, IVL_EFORMAT,
-              "%s: rotary positions need an even head size: qllama_config.hidden_size %d / "
-              "num_attention_heads %d = %d",
-              name, t->width, t->heads, t->width / t->heads);
+              "%s: rotary positions need an even head size: %shidden_size %d / num_attention_heads %d = %d", name,
+              prefix, t->width, t->heads, t->width / t->heads);
     const struct { const char *key; int id; } token[] = {
         { "bos", t->bos }, { "eos", t->eos }, { "pad", t->pad }
     };
     for (int i = 0; i < COUNT(token); i++)
-        IVL_CHECK(token[i].id < t->vocab, IVL_EFORMAT,
-                  "%s: qllama_config.%s_token_id = %d is outside the vocabulary of %d", name, token[i].key,
-                  token[i].id, t->vocab);
+        IVL_CHECK(token[i].id < t->vocab, IVL_EFORMAT, "%s: %s%s_token_id = %d is outside the vocabulary of %d", name,
+                  prefix, token[i].key, token[i].id, t->vocab);
     return IVL_OK;
 }
 
 static ivl_status check(const ivl_model_config *c, const char *name)
 {
     IVL_TRY(check_ranges(vit_fields, COUNT(vit_fields), &c->vit, name, "vision_config."));
-    IVL_TRY(check_ranges(text_fields, COUNT(text_fields), &c->text, name, "qllama_config."));
     IVL_TRY(check_ranges(model_fields, COUNT(model_fields), c, name, ""));
     IVL_TRY(divides(c->vit.heads, c->vit.width, "vision_config.num_attention_heads",
                     "vision_config.hidden_size", name));
-    IVL_TRY(check_text(&c->text, name));
+    IVL_TRY(check_text(&c->text, name, "qllama_config."));
     IVL_TRY(divides(c->pool_heads, c->vit.width, "attn_pool_num_heads", "vision_config.hidden_size", name));
     IVL_TRY(divides(c->pool_heads, c->text.width, "attn_pool_num_heads", "qllama_config.hidden_size", name));
     const char *key = c->force_image_size ? "force_image_size" : "vision_config.image_size";
@@ -207,6 +207,42 @@ static ivl_status read_bias(ivl_json_at at, ivl_text_config *t)
     return IVL_OK;
 }
 
+static ivl_status read_vit(ivl_json_at at, ivl_vit_config *c)
+{
+    IVL_TRY(check_word(at, "hidden_act", "gelu"));
+    return read_fields(at, vit_fields, COUNT(vit_fields), c);
+}
+
+static ivl_status read_text(ivl_json_at at, ivl_text_config *c)
+{
+    IVL_TRY(check_word(at, "hidden_act", "silu"));
+    c->kv_heads = 0;
+    IVL_TRY(read_fields(at, text_fields, COUNT(text_fields), c));
+    IVL_TRY(read_bias(at, c));
+    if (!c->kv_heads) c->kv_heads = c->heads;
+    return IVL_OK;
+}
+
+ivl_status ivl_config_vit_from_json(const json_t *root, const char *name, ivl_model_config *c_p)
+{
+    ivl_model_config c = ivl_config_default();
+    IVL_TRY(read_vit((ivl_json_at){ name, "", root }, &c.vit));
+    c.pool_heads = 1, c.text.queries = 0;
+    IVL_TRY(check(&c, name));
+    *c_p = c;
+    return IVL_OK;
+}
+
+ivl_status ivl_config_text_from_json(const json_t *root, const char *name, ivl_text_config *c_p)
+{
+    ivl_text_config c = ivl_text_config_default();
+    IVL_TRY(read_text((ivl_json_at){ name, "", root }, &c));
+    c.queries = 0;
+    IVL_TRY(check_text(&c, name, ""));
+    *c_p = c;
+    return IVL_OK;
+}
+
 ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_config *c_p)
 {
     ivl_model_config c = ivl_config_default();
@@ -215,13 +251,8 @@ ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_
     IVL_TRY(check_word(top, "model_type", "internvl"));
     IVL_TRY(ivl_json_object(top, "vision_config", &vit.object));
     IVL_TRY(ivl_json_object(top, "qllama_config", &text.object));
-    IVL_TRY(check_word(vit, "hidden_act", "gelu"));
-    IVL_TRY(check_word(text, "hidden_act", "silu"));
-    IVL_TRY(read_fields(vit, vit_fields, COUNT(vit_fields), &c.vit));
-    c.text.kv_heads = 0;
-    IVL_TRY(read_fields(text, text_fields, COUNT(text_fields), &c.text));
-    IVL_TRY(read_bias(text, &c.text));
-    if (!c.text.kv_heads) c.text.kv_heads = c.text.heads;
+    IVL_TRY(read_vit(vit, &c.vit));
+    IVL_TRY(read_text(text, &c.text));
     c.text.queries = 96, c.text.cross_every = 2; /* the top level's win, even when only its defaults speak */
     IVL_TRY(read_fields(top, model_fields, COUNT(model_fields), &c));
     IVL_TRY(check(&c, name));

@@ -28,5 +28,8 @@ ivl_status ivl_json_object(ivl_json_at at, const char *key, const json_t **v_p);
 
 /* A whole config.json as a value; see model/config.h. */
 ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_config *c_p);
+/* The config.json of a bare InternViT (the decoder and the heads stay at defaults), and of a LLaMA. */
+ivl_status ivl_config_vit_from_json(const json_t *root, const char *name, ivl_model_config *c_p);
+ivl_status ivl_config_text_from_json(const json_t *root, const char *name, ivl_text_config *c_p);
 
 #endif

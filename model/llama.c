@@ -82,7 +82,7 @@ ivl_val ivl_llama_layers(const ivl_llama *m, ivl_val x, const ivl_llama_input *i
 {
     bool looks = in->vision.id >= 0 && in->queries > 0;
     for (int i = 0; i < m->c->layers; i++) {
-        if (states) states[i] = ivl_keep(m->s->g, x);
+        if (states) states[i] = x;
         ivl_block_begin(m->s->g);
         x = self_attention(m, x, in, i);
         if (looks && i % m->c->cross_every == 0) x = look(m, x, in, i);

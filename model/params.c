@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/chat.h"
 #include "model/params_store.h"
 #include "runtime/rng.h"
 
@@ -23,6 +24,7 @@ typedef struct table {
     unsigned  part, stages;
     ivl_group group;
     int       layer, depth;
+    const char *prefix;     /* of a decoder's names */
     ivl_init  init;         /* of matrices */
     double    a, b;
 } table;
@@ -55,7 +57,7 @@ static bool trains(const table *t, const char *name)
 /* A row with the section's settings, dims ended by 0; matrices get the section's init, others a constant. */
 static void row(table *t, const int64_t *dim, double constant, const char *fmt, ...)
 {
-    unsigned parts = t->o->parts ? t->o->parts : IVL_PARTS_ALL;
+    unsigned parts = t->o->chat ? ~0u : t->o->parts ? t->o->parts : IVL_PARTS_ALL;
     if (t->failed || !(t->part & parts)) return;
     char name[128];
     va_list ap;
@@ -63,12 +65,14 @@ static void row(table *t, const int64_t *dim, double constant, const char *fmt, 
     vsnprintf(name, sizeof name, fmt, ap);
     va_end(ap);
     ivl_param *q = grow(t);
-    char *copy = q ? strdup(name) : NULL;
-    if (!copy) {
+    char *copy = q ? strdup(name) : NULL, *file = t->o->chat ? ivl_chat_file_name(t->o->chat, name) : copy;
+    if (!copy || !file) {
+        if (file != copy) free(file);
+        free(copy);
         t->failed = true;
         return;
     }
-    q->name = copy, q->elements = 1;
+    q->name = copy, q->file = file, q->elements = 1;
     for (; dim[q->rank]; q->rank++) q->dim[q->rank] = dim[q->rank], q->elements *= dim[q->rank];
     q->part = t->part, q->stages = t->stages, q->group = t->group, q->layer = t->layer, q->depth = t->depth;
     q->decay = q->rank != 1 && !ends_with(name, ".bias");
@@ -140,7 +144,7 @@ static void text_layer(table *t, const ivl_text_config *c, int i)
     int64_t w = c->width, m = c->mlp, kv = (int64_t)c->kv_heads * (w / c->heads);
     const struct { char name; int64_t out; } head[] = { { 'q', w }, { 'k', kv }, { 'v', kv }, { 'o', w } };
     char n[64];
-    snprintf(n, sizeof n, "qllama.model.layers.%d", i);
+    snprintf(n, sizeof n, "%smodel.layers.%d", t->prefix, i);
     t->layer = i + 1;
     row(t, D(w), 1, "%s.input_layernorm.weight", n);
     for (int k = 0; k < 4; k++) {
@@ -153,13 +157,23 @@ static void text_layer(table *t, const ivl_text_config *c, int i)
     row(t, D(w, m), 0, "%s.mlp.down_proj.weight", n);
 }
 
-static void text(table *t, const ivl_text_config *c, int64_t embed_dim)
+static void decoder(table *t, const ivl_text_config *c)
 {
     t->depth = c->layers + 2, t->layer = 0;
-    row(t, D(c->vocab, c->width), 0, "qllama.model.embed_tokens.weight");
+    row(t, D(c->vocab, c->width), 0, "%smodel.embed_tokens.weight", t->prefix);
     for (int i = 0; i < c->layers; i++) text_layer(t, c, i);
     t->layer = t->depth;
-    row(t, D(c->width), 1, "qllama.model.norm.weight");
+    row(t, D(c->width), 1, "%smodel.norm.weight", t->prefix);
+}
+
+static void lm_head(table *t, const ivl_text_config *c)
+{
+    if (!c->tie_embeddings) row(t, D(c->vocab, c->width), 0, "%slm_head.weight", t->prefix);
+}
+
+static void text(table *t, const ivl_text_config *c, int64_t embed_dim)
+{
+    decoder(t, c);
     double std = t->a;
     t->a = 1 / sqrt(c->width);
     row(t, D(c->width, embed_dim), 0, "text_projection");
@@ -181,12 +195,17 @@ static void cross_attention(table *t, const ivl_model_config *c, int i)
 }
 
 /* The public constructor leaves query_tokens at zero; random ones differ from each other from the start. */
-static void stage2(table *t, const ivl_model_config *c)
+static void queries(table *t, const ivl_model_config *c)
 {
     t->depth = c->text.layers + 2, t->layer = 0;
     row(t, D(1, c->text.queries, c->text.width), 0, "query_tokens");
     for (int i = 0; i < c->text.layers; i += c->text.cross_every) cross_attention(t, c, i);
     t->layer = t->depth;
+}
+
+static void stage2(table *t, const ivl_model_config *c)
+{
+    queries(t, c);
     pool(t, "clip_projector2", c->text.width, c->embed_dim);
     row(t, D(2, c->text.width), 0, "itm_head.weight");
     row(t, D(2), 0, "itm_head.bias");
@@ -194,7 +213,7 @@ static void stage2(table *t, const ivl_model_config *c)
 
 static void all_rows(table *t, const ivl_model_config *c)
 {
-    t->part = IVL_PART_C, t->stages = IVL_STAGE_1 | IVL_STAGE_RETRIEVAL;
+    t->part = IVL_PART_C, t->stages = IVL_STAGE_1 | IVL_STAGE_RETRIEVAL, t->prefix = "qllama.";
     t->group = IVL_GROUP_IMAGE, t->init = IVL_INIT_TRUNC, t->a = c->vit.init_std, t->b = 1;
     vit(t, c);
     pool(t, "clip_projector", c->vit.width, c->embed_dim);
@@ -203,9 +222,42 @@ static void all_rows(table *t, const ivl_model_config *c)
     t->group = IVL_GROUP_OTHER, t->layer = 0;
     row(t, D(0), log(1 / 0.07), "logit_scale");
     t->part = IVL_PART_LM, t->group = IVL_GROUP_TEXT, t->stages = 0, t->layer = t->depth;
-    if (!c->text.tie_embeddings) row(t, D(c->text.vocab, c->text.width), 0, "qllama.lm_head.weight");
+    lm_head(t, &c->text);
     t->part = IVL_PART_G, t->group = IVL_GROUP_OTHER, t->stages = IVL_STAGE_2 | IVL_STAGE_RETRIEVAL;
     if (c->text.queries) stage2(t, c);
+}
+
+/* One projector: linears with GELU between, perhaps behind a LayerNorm. */
+static void projector(table *t, const char *name, const ivl_chat_config *c, int64_t width)
+{
+    int at = 0;
+    if (c->projector_norm) {
+        row(t, D(width), 1, "mm_projector.%s%d.weight", name, at), row(t, D(width), 0, "mm_projector.%s%d.bias", name, at);
+        at++;
+    }
+    for (int i = 0; i < c->projector_depth; i++, at += 2, width = c->llm.width) {
+        row(t, D(c->llm.width, width), 0, "mm_projector.%s%d.weight", name, at);
+        row(t, D(c->llm.width), 0, "mm_projector.%s%d.bias", name, at);
+    }
+}
+
+static void chat_rows(table *t, const ivl_chat_config *c)
+{
+    t->part = IVL_PART_C, t->stages = 0, t->group = IVL_GROUP_IMAGE;
+    t->init = IVL_INIT_TRUNC, t->a = c->tower.vit.init_std, t->b = 1, t->prefix = "qllama.";
+    vit(t, &c->tower);
+    t->init = IVL_INIT_NORMAL, t->a = 0.02;
+    if (c->tower.text.queries) decoder(t, &c->tower.text), lm_head(t, &c->tower.text), queries(t, &c->tower);
+    t->part = IVL_PART_PROJECTOR, t->stages = IVL_STAGE_3_MLP | IVL_STAGE_3, t->group = IVL_GROUP_OTHER;
+    if (c->two_projectors) {
+        projector(t, "mlp1.", c, c->tower.vit.width);
+        projector(t, "mlp2.", c, c->tower.text.width);
+    } else {
+        projector(t, "", c, c->tower.vit.width);
+    }
+    t->part = IVL_PART_LLM, t->stages = IVL_STAGE_3, t->group = IVL_GROUP_TEXT, t->prefix = "llm.";
+    decoder(t, &c->llm);
+    lm_head(t, &c->llm);
 }
 
 /* --- the table ------------------------------------------------------------------------------------ */
@@ -215,7 +267,8 @@ ivl_status ivl_params_create(const ivl_model_config *c, const ivl_params_options
     IVL_TRY(ivl_config_check(c));
     table t = { .o = o, .p = calloc(1, sizeof *t.p) };
     IVL_CHECK(t.p, IVL_ENOMEM, "out of memory");
-    all_rows(&t, c);
+    if (o->chat) chat_rows(&t, o->chat);
+    else all_rows(&t, c);
     ivl_status s =
         t.failed ? ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory") : ivl_params_layout(t.p, o);
     if (s != IVL_OK) {

@@ -14,7 +14,9 @@ enum {
     IVL_PART_C = 1,  /* InternVL-C: vision_model, clip_projector, qllama, text_projection, logit_scale */
     IVL_PART_LM = 2, /* qllama.lm_head */
     IVL_PART_G = 4,  /* stage 2: query_tokens, cross_attn, clip_projector2, itm_head; none without queries */
-    IVL_PARTS_ALL = 7
+    IVL_PARTS_ALL = 7,
+    IVL_PART_PROJECTOR = 8, /* of a chat model: mm_projector */
+    IVL_PART_LLM = 16       /* of a chat model: llm */
 };
 
 /* Which peak learning rate is theirs: vision_model and clip_projector; qllama and text_projection;
@@ -25,7 +27,9 @@ typedef enum ivl_group { IVL_GROUP_IMAGE, IVL_GROUP_TEXT, IVL_GROUP_OTHER, IVL_G
 enum {
     IVL_STAGE_1 = 1,       /* contrastive: InternVL-C */
     IVL_STAGE_2 = 2,       /* generative: only what that stage adds */
-    IVL_STAGE_RETRIEVAL = 4 /* fine-tuning: all but lm_head */
+    IVL_STAGE_RETRIEVAL = 4, /* fine-tuning: all but lm_head */
+    IVL_STAGE_3_MLP = 8,     /* chat: the projector */
+    IVL_STAGE_3 = 16         /* chat: projector and language model */
 };
 
 typedef enum ivl_init {
@@ -35,7 +39,8 @@ typedef enum ivl_init {
 } ivl_init;
 
 typedef struct ivl_param {
-    const char *name;       /* as in public checkpoints */
+    const char *name;       /* in the model: of InternVL as in public checkpoints; of a chat model see model/chat.h */
+    const char *file;       /* in files */
     int         rank;
     int64_t     dim[4], elements;
     unsigned    part, stages;
@@ -77,12 +82,14 @@ typedef struct ivl_params_options {
     bool   (*trains)(void *ctx, const char *name); /* overrides stage */
     void    *ctx;
     bool     layerwise;         /* ranges by layer, for layer-wise rate decay */
+    const struct ivl_chat_config *chat; /* a chat model's parameters instead; `parts` does not count then */
 } ivl_params_options;
 
 ivl_status ivl_params_create(const ivl_model_config *c, const ivl_params_options *o, ivl_params **p_p);
 void       ivl_params_destroy(ivl_params *p);
 /* NULL if there is none. */
 const ivl_param *ivl_params_find(const ivl_params *p, const char *name);
+const ivl_param *ivl_params_find_file(const ivl_params *p, const char *file); /* by its name in files */
 /* Factor on the learning rate under layer-wise decay: min(1, decay^(depth - layer - 1)). */
 double ivl_param_rate(int layer, int depth, double decay);
 

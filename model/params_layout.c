@@ -119,6 +119,21 @@ ivl_status ivl_params_layout(ivl_params *p, const ivl_params_options *o)
     return cut(p, (int64_t[]){ INT64_MAX, INT64_MAX });
 }
 
+static void names_free(ivl_param *q)
+{
+    if (q->file != q->name) free((char *)(uintptr_t)q->file);
+    free((char *)(uintptr_t)q->name);
+}
+
+const ivl_param *ivl_params_find_file(const ivl_params *p, const char *file)
+{
+    const ivl_param *same = ivl_params_find(p, file);
+    if (same && !strcmp(same->file, file)) return same;
+    for (int i = 0; i < p->n; i++)
+        if (!strcmp(p->param[i].file, file)) return &p->param[i];
+    return NULL;
+}
+
 const ivl_param *ivl_params_find(const ivl_params *p, const char *name)
 {
     for (int lo = 0, hi = p->n; lo < hi;) {
@@ -166,6 +181,7 @@ static ivl_status name_all(ivl_params *p, const char **names[2])
         const char *out[IVL_KINDS];
         char *block = make_names(p->param[i].name, out);
         IVL_CHECK(block, IVL_ENOMEM, "out of memory");
+        if (p->param[i].file == p->param[i].name) p->param[i].file = block;
         free((char *)(uintptr_t)p->param[i].name);
         p->param[i].name = p->param[i].value.name = block;
         memcpy(&names[0][i * IVL_KINDS], out, sizeof out);
@@ -286,7 +302,7 @@ ivl_status ivl_params_plan(ivl_params *p, const ivl_caps *caps, ivl_dtype dtype,
 void ivl_params_destroy(ivl_params *p)
 {
     if (!p) return;
-    for (int i = 0; i < p->n; i++) free((char *)(uintptr_t)p->param[i].name);
+    for (int i = 0; i < p->n; i++) names_free(&p->param[i]);
     for (int i = 0; p->store && i < p->store->n_slabs; i++)
         for (int j = 0; j < IVL_KINDS; j++) ivl_release(p->store->slab[i].buf[j]);
     if (p->store) {

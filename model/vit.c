@@ -70,9 +70,9 @@ ivl_val ivl_vit(const ivl_scope *s, const ivl_vit_input *in, ivl_val *states)
 {
     ivl_val x = embed(s, in);
     for (int i = 0; i < s->c->vit.layers; i++) {
-        if (states) states[i] = ivl_keep(s->g, x);
+        if (states) states[i] = x;
         x = block(s, x, i, in->drop ? in->drop[2 * i] : IVL_NONE, in->drop ? in->drop[2 * i + 1] : IVL_NONE);
     }
-    if (states) states[s->c->vit.layers] = ivl_keep(s->g, x);
+    if (states) states[s->c->vit.layers] = x;
     return x;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/json.h"
+#include "model/positions.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
 #include "train/schedule.h"
@@ -207,6 +208,30 @@ ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype)
     return ivl_parity_rows(r, name, dtype, 0);
 }
 
+ivl_status ivl_parity_pixels(ivl_parity_run *r, const ivl_model_config *c, const char *name, int64_t rows,
+                             ivl_vit_input *in)
+{
+    int rank, grid = ivl_config_grid(c);
+    int64_t dim[IVL_MAX_RANK];
+    IVL_TRY(ivl_parity_shape(r->c, name, &rank, dim));
+    IVL_CHECK(rank == 4 && dim[2] > 0 && dim[3] > 0 && dim[2] % c->vit.patch == 0 && dim[3] % c->vit.patch == 0,
+              IVL_EFORMAT, "%s: %s are no pictures of whole patches", r->c->dir, name);
+    in->pixels = ivl_parity_rows(r, name, IVL_F32, rows);
+    int h = (int)dim[2] / c->vit.patch, w = (int)dim[3] / c->vit.patch;
+    if (h == grid && w == grid) return IVL_OK;
+    int64_t shape[] = { 1 + (int64_t)h * w, 1 + (int64_t)grid * grid };
+    float *matrix = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
+    void *typed = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
+    ivl_status s = matrix && typed ? ivl_pos_matrix(grid, h, w, matrix)
+                                   : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) {
+        ivl_convert(typed, r->s.dtype, matrix, IVL_F32, shape[0] * shape[1]);
+        in->resize = ivl_parity_feed(r, "resize", r->s.dtype, 2, shape, typed);
+    }
+    free(matrix), free(typed);
+    return s;
+}
+
 ivl_status ivl_parity_lengths(ivl_parity_run *r, const char *ids, ivl_val *len_p, ivl_val *last_p)
 {
     int rank;
@@ -324,7 +349,7 @@ ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const cha
     for (int i = 0; i < ivl_st_count(c->expected); i++) {
         const char *name = ivl_st_at(c->expected, i)->name;
         if (strncmp(name, prefix, n)) continue;
-        const ivl_param *q = ivl_params_find(p, name + n);
+        const ivl_param *q = ivl_params_find_file(p, name + n);
         if (!q) continue; /* a part that this version does not have: unknown */
         double *v = malloc((size_t)q->elements * sizeof *v);
         IVL_CHECK(v, IVL_ENOMEM, "out of memory");

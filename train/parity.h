@@ -52,6 +52,9 @@ void       ivl_parity_end(ivl_parity_run *r);
 ivl_val ivl_parity_input(ivl_parity_run *r, const char *name, ivl_dtype dtype);
 /* Only its first rows. */
 ivl_val ivl_parity_rows(ivl_parity_run *r, const char *name, ivl_dtype dtype, int64_t rows);
+/* Pictures for a tower, the first `rows` (0: all), with the matrix that resizes positions to their size. */
+ivl_status ivl_parity_pixels(ivl_parity_run *r, const ivl_model_config *c, const char *name, int64_t rows,
+                             ivl_vit_input *in);
 /* An input computed here; data is copied. */
 ivl_val ivl_parity_feed(ivl_parity_run *r, const char *name, ivl_dtype dtype, int rank, const int64_t *dim,
                       const void *data);
@@ -76,5 +79,7 @@ ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const cha
 ivl_status ivl_verify_stage2(ivl_parity *c);
 /* tokens.json: tokenisations, prompts, labels of conversations. */
 ivl_status ivl_verify_tokens(ivl_parity *c);
+/* Both chat models: picture tokens, logits, loss, gradients, replies. */
+ivl_status ivl_verify_chat(ivl_parity *c);
 
 #endif

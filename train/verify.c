@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/positions.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
 #include "train/step.h"
@@ -39,6 +38,8 @@ static ivl_status image_and_text(ivl_parity *c)
     ivl_llama_input li = { .len = len, .mask = IVL_MASK_CAUSAL, .pos = IVL_NONE, .vision = IVL_NONE };
     ivl_val hidden = ivl_llama_layers(&m, ivl_llama_embed(&m, ids), &li, text_states);
     hidden = ivl_keep(g, ivl_llama_norm(&m, hidden));
+    for (int i = 0; i <= c->config.vit.layers; i++) ivl_keep(g, states[i]);
+    for (int i = 0; i < c->config.text.layers; i++) ivl_keep(g, text_states[i]);
     ivl_val text = ivl_keep(g, ivl_encode_text(&r.s, ids, len, last));
     ivl_val cosine = ivl_keep(g, ivl_matmul(g, ivl_l2_norm(g, image), ivl_l2_norm(g, text), 0, 1));
     if (s == IVL_OK) s = ivl_parity_execute(&r);
@@ -59,29 +60,14 @@ static ivl_status image_and_text(ivl_parity *c)
 static ivl_status large(ivl_parity *c)
 {
     ivl_parity_run r;
-    int rank;
-    int64_t dim[IVL_MAX_RANK];
-    IVL_TRY(ivl_parity_shape(c, "in.pixels_large", &rank, dim));
+    ivl_vit_input in = no_input;
     IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
-    int grid = ivl_config_grid(&c->config), h = (int)dim[2] / c->config.vit.patch,
-        w = (int)dim[3] / c->config.vit.patch;
-    int64_t shape[] = { 1 + (int64_t)h * w, 1 + (int64_t)grid * grid };
-    float *matrix = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
-    void *typed = malloc((size_t)(shape[0] * shape[1]) * sizeof *matrix);
-    ivl_status s = matrix && typed ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) {
-        s = ivl_pos_matrix(grid, h, w, matrix);
-        ivl_convert(typed, r.s.dtype, matrix, IVL_F32, shape[0] * shape[1]);
-        ivl_vit_input in = no_input;
-        in.pixels = ivl_parity_input(&r, "in.pixels_large", IVL_F32);
-        in.resize = ivl_parity_feed(&r, "resize", r.s.dtype, 2, shape, typed);
-        ivl_val positions = ivl_keep(r.s.g, ivl_vit_positions(&r.s, in.resize));
-        ivl_val x = ivl_keep(r.s.g, ivl_vit(&r.s, &in, NULL));
-        s = ivl_parity_execute(&r);
-        if (s == IVL_OK) s = ivl_parity_check(&r, positions, "vision.large_positions");
-        if (s == IVL_OK) s = ivl_parity_check(&r, x, "vision.large");
-    }
-    free(matrix), free(typed);
+    ivl_status s = ivl_parity_pixels(&r, &c->config, "in.pixels_large", 0, &in);
+    ivl_val positions = ivl_keep(r.s.g, ivl_vit_positions(&r.s, in.resize));
+    ivl_val x = ivl_keep(r.s.g, ivl_vit(&r.s, &in, NULL));
+    if (s == IVL_OK) s = ivl_parity_execute(&r);
+    if (s == IVL_OK) s = ivl_parity_check(&r, positions, "vision.large_positions");
+    if (s == IVL_OK) s = ivl_parity_check(&r, x, "vision.large");
     ivl_parity_end(&r);
     return s;
 }
@@ -286,6 +272,7 @@ ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options
     if (s == IVL_OK) s = adamw(&c);
     if (s == IVL_OK) s = ivl_verify_stage2(&c);
     if (s == IVL_OK) s = ivl_verify_tokens(&c);
+    if (s == IVL_OK) s = ivl_verify_chat(&c);
     if (s == IVL_OK) unknown(&c);
     for (int i = 0; s == IVL_OK && i < 3; i++) counts_p[i] = c.counts[i];
     ivl_parity_close(&c);
