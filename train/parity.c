@@ -105,6 +105,19 @@ ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_
     return IVL_OK;
 }
 
+ivl_status ivl_parity_copy(const ivl_parity *c, const char *name, int64_t rows, ivl_dtype dtype, void *dst)
+{
+    int rank;
+    int64_t dim[IVL_MAX_RANK], n;
+    double *data = NULL;
+    IVL_TRY(ivl_parity_shape(c, name, &rank, dim));
+    IVL_TRY(ivl_parity_data(c, name, &data, &n));
+    if (rows > 0 && rows <= dim[0]) n = n / dim[0] * rows;
+    ivl_convert(dst, dtype, data, IVL_F64, n);
+    free(data);
+    return IVL_OK;
+}
+
 /* The largest difference allowed; negative: this compute type has none. */
 static double tolerance_of(const ivl_parity *c, const char *name)
 {

@@ -7,6 +7,7 @@
 #include "model/checkpoint.h"
 #include "model/internvl.h"
 #include "model/safetensors.h"
+#include "train/step.h"
 #include "train/verify.h"
 
 typedef struct ivl_parity {
@@ -37,6 +38,8 @@ void       ivl_parity_close(ivl_parity *c);
 bool       ivl_parity_has(const ivl_parity *c, const char *name);
 /* Dimensions of an expected tensor or input; IVL_EFORMAT names a missing one. */
 ivl_status ivl_parity_shape(const ivl_parity *c, const char *name, int *rank_p, int64_t *dim);
+/* Its first rows (0: all) in another type, to dst. */
+ivl_status ivl_parity_copy(const ivl_parity *c, const char *name, int64_t rows, ivl_dtype dtype, void *dst);
 /* Its elements as double, freed by the caller. */
 ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_p, int64_t *n_p);
 /* Compares the first elements of `got` (as many as the case has) and reports the line. A name that the case does
@@ -75,6 +78,11 @@ ivl_status ivl_parity_check_params(ivl_parity *c, const ivl_params *p, const cha
 
 /* --- parts of ivl_verify in files of their own ------------------------------------------------------------------- */
 
+/* Called twice: for the shape of the step, then (shape NULL) to fill a batch record. */
+typedef ivl_status (*ivl_parity_fill)(ivl_parity *c, void *ctx, ivl_step_shape *shape, const ivl_step_layout *l,
+                                      char *slot);
+/* Two training steps of "stage1" or "stage2": losses before them, and parameters after. */
+ivl_status ivl_verify_adamw(ivl_parity *c, const char *stage, ivl_parity_fill fill, void *ctx);
 /* Query states, InternVL-G, stage 2 and retrieval fine-tuning: outputs, losses, gradients, AdamW. */
 ivl_status ivl_verify_stage2(ivl_parity *c);
 /* tokens.json: tokenisations, prompts, labels of conversations. */

@@ -26,18 +26,41 @@ struct ivl_step {
 /* What a record of `micro` rows holds, as values of one graph. */
 typedef struct record {
     ivl_vit_input vit;
-    ivl_val       drop_all, drop[2 * 256], ids, len, last, hyper;
+    ivl_val       drop_all, drop[2 * 256], ids, len, last, itm, ignore, labels, same, hyper;
 } record;
+
+/* The texts of stage 2 and of retrieval fine-tuning. */
+static void declare_texts(ivl_graph *g, const ivl_step_shape *s, record *r)
+{
+    int64_t b = s->micro, l = s->text_len, three = 3 * b;
+    bool retrieval = s->stage == IVL_STEP_RETRIEVAL;
+    int64_t pairs = retrieval ? 2 * b : b;
+    r->ids = ivl_input(g, "ids", IVL_I32, 2, (int64_t[]){ three, l });
+    r->len = ivl_input(g, "len", IVL_I32, 1, &three);
+    r->last = ivl_input(g, "last", IVL_I32, 1, &b);
+    r->itm = ivl_input(g, "itm", IVL_I32, 1, &pairs);
+    if (retrieval) {
+        r->same = ivl_input(g, "same", IVL_F32, 2, (int64_t[]){ b, b });
+        return;
+    }
+    r->ignore = ivl_input(g, "ignore", IVL_I32, 1, &b);
+    r->labels = ivl_input(g, "labels", IVL_I32, 2, (int64_t[]){ b, l });
+}
 
 static record declare(ivl_graph *g, const ivl_step_scope *scope, const ivl_step_shape *s)
 {
-    record r = { .vit = { .keep = IVL_NONE, .resize = IVL_NONE }, .drop_all = IVL_NONE };
+    record r = { .vit = { .keep = IVL_NONE, .resize = IVL_NONE }, .drop_all = IVL_NONE, .itm = IVL_NONE,
+                 .ignore = IVL_NONE, .labels = IVL_NONE, .same = IVL_NONE };
     int64_t b = s->micro, size = s->image_size, layers = scope->config->vit.layers;
     r.vit.pixels = s->float_pixels ? ivl_input(g, "pixels", IVL_F32, 4, (int64_t[]){ b, 3, size, size })
                                    : ivl_input(g, "pixels", IVL_U8, 4, (int64_t[]){ b, size, size, 3 });
-    r.ids = ivl_input(g, "ids", IVL_I32, 2, (int64_t[]){ b, s->text_len });
-    r.len = ivl_input(g, "len", IVL_I32, 1, &b);
-    r.last = ivl_input(g, "last", IVL_I32, 1, &b);
+    if (s->stage == IVL_STEP_STAGE1) {
+        r.ids = ivl_input(g, "ids", IVL_I32, 2, (int64_t[]){ b, s->text_len });
+        r.len = ivl_input(g, "len", IVL_I32, 1, &b);
+        r.last = ivl_input(g, "last", IVL_I32, 1, &b);
+    } else {
+        declare_texts(g, s, &r);
+    }
     if (s->patches) r.vit.keep = ivl_input(g, "keep", IVL_I32, 2, (int64_t[]){ b, s->patches });
     if (s->drop_path) r.drop_all = ivl_input(g, "drop", IVL_F32, 2, (int64_t[]){ 2 * layers, b });
     r.hyper = ivl_input(g, "hyper", IVL_F32, 2, (int64_t[]){ IVL_STEP_RANGES, 4 });
@@ -75,8 +98,8 @@ static void update(const ivl_step_plan *p, const ivl_scope *s, ivl_val hyper, co
         if (r->trainable) grad[n++] = ivl_extern(s->g, &r->grad, NULL);
     }
     ivl_val norm = ivl_sq_norm(s->g, grad, n);
-    report(p, s->g, norm, 1);
-    report(p, s->g, scale, 2);
+    report(p, s->g, norm, IVL_STEP_NORM);
+    report(p, s->g, scale, IVL_STEP_SCALE);
     ivl_adamw_attr a = { rule->beta1, rule->beta2, rule->eps, rule->clip };
     for (int i = 0, k = 0; i < s->params->n_ranges; i++) {
         const ivl_range *r = &s->params->range[i];
@@ -103,6 +126,8 @@ static ivl_status begin(part *q, ivl_scope *s, const ivl_step_scope *scope, bool
     return IVL_OK;
 }
 
+static size_t offset_of(const part *q, ivl_val v) { return v.id >= 0 ? ivl_plan_io_offset(q->plan, v) : 0; }
+
 static void take_layout(ivl_step_plan *p, const part *q, const record *r)
 {
     ivl_step_layout *l = &p->layout;
@@ -110,22 +135,41 @@ static void take_layout(ivl_step_plan *p, const part *q, const record *r)
     l->ids = ivl_plan_io_offset(q->plan, r->ids);
     l->len = ivl_plan_io_offset(q->plan, r->len);
     l->last = ivl_plan_io_offset(q->plan, r->last);
-    l->keep = r->vit.keep.id >= 0 ? ivl_plan_io_offset(q->plan, r->vit.keep) : 0;
-    l->drop = r->drop_all.id >= 0 ? ivl_plan_io_offset(q->plan, r->drop_all) : 0;
+    l->keep = offset_of(q, r->vit.keep), l->drop = offset_of(q, r->drop_all);
+    l->itm = offset_of(q, r->itm), l->ignore = offset_of(q, r->ignore);
+    l->labels = offset_of(q, r->labels), l->same = offset_of(q, r->same);
     l->hyper = ivl_plan_io_offset(q->plan, r->hyper);
     l->bytes = ivl_plan_io_bytes(q->plan);
+}
+
+/* The loss of a whole batch, with its parts reported. */
+static ivl_val record_stage2(const ivl_step_plan *p, const ivl_scope *s, record *r)
+{
+    r->vit.drop = p->shape.drop_path ? r->drop : NULL;
+    ivl_stage2_input in = { ivl_vit(s, &r->vit, NULL), r->ids, r->len, r->last, r->itm, r->ignore, r->labels, r->same };
+    bool retrieval = p->shape.stage == IVL_STEP_RETRIEVAL;
+    ivl_stage2_output o = retrieval ? ivl_retrieval(s, &in) : ivl_stage2(s, &in);
+    report(p, s->g, o.itm, IVL_STEP_ITM), report(p, s->g, o.itc, IVL_STEP_ITC), report(p, s->g, o.itg, IVL_STEP_ITG);
+    report(p, s->g, o.itm_hits, IVL_STEP_ITM_HITS), report(p, s->g, o.itg_hits, IVL_STEP_ITG_HITS);
+    ivl_val sum = ivl_add(s->g, o.itm, o.itc);
+    return retrieval ? sum : ivl_add(s->g, sum, o.itg);
+}
+
+static ivl_val record_stage1(const ivl_step_plan *p, const ivl_scope *s, record *r)
+{
+    ivl_val image, text;
+    encode(s, r, p->shape.drop_path, &image, &text);
+    return ivl_stage1_loss(s, image, text);
 }
 
 static ivl_status record_whole(ivl_step_plan *p, const ivl_step_scope *scope, const ivl_step_rule *rule,
                                const ivl_plan_options *o)
 {
     ivl_scope s;
-    ivl_val image, text;
     IVL_TRY(begin(&p->update, &s, scope, true));
     record r = declare(s.g, scope, &p->shape);
-    encode(&s, &r, p->shape.drop_path, &image, &text);
-    ivl_val loss = ivl_stage1_loss(&s, image, text);
-    report(p, s.g, loss, 0);
+    ivl_val loss = p->shape.stage == IVL_STEP_STAGE1 ? record_stage1(p, &s, &r) : record_stage2(p, &s, &r);
+    report(p, s.g, loss, IVL_STEP_LOSS);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .n = 1, .recompute = rule->recompute }));
     update(p, &s, r.hyper, rule);
     IVL_TRY(ivl_plan_create(p->dev, s.g, o, &p->update.plan));
@@ -166,7 +210,7 @@ static ivl_status record_loss(ivl_step_plan *p, const ivl_step_scope *scope, con
         side[i] = ivl_extern(s.g, &value, &grad);
     }
     ivl_val loss = ivl_stage1_loss(&s, side[0], side[1]);
-    report(p, s.g, loss, 0);
+    report(p, s.g, loss, IVL_STEP_LOSS);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .n = 1 }));
     return ivl_plan_create(p->dev, s.g, o, &p->loss.plan);
 }
@@ -204,6 +248,10 @@ static ivl_status check_shape(const ivl_step_scope *scope, const ivl_step_shape 
 {
     IVL_CHECK(s->batch > 0 && s->micro > 0 && s->batch % s->micro == 0, IVL_EINVAL,
               "a batch of %d cannot be cut into micro-batches of %d", s->batch, s->micro);
+    IVL_CHECK(s->stage == IVL_STEP_STAGE1 || s->batch == s->micro, IVL_EUNSUPPORTED,
+              "only stage 1 is cut into micro-batches: its features can be kept");
+    IVL_CHECK(s->stage == IVL_STEP_STAGE1 || scope->config->text.queries, IVL_EINVAL,
+              "this model has no queries (num_query_token 0): stage 2 needs them");
     IVL_CHECK(s->image_size > 0 && s->image_size % scope->config->vit.patch == 0, IVL_EINVAL,
               "image size %d is no multiple of the patch size %d", s->image_size, scope->config->vit.patch);
     IVL_CHECK(scope->params->n_ranges <= IVL_STEP_RANGES, IVL_EUNSUPPORTED,

@@ -1,13 +1,16 @@
-/* One training step of stage 1 as plans: features, loss, backward, gradient norm, AdamW, cast of the master weights,
- * clamp of the logit scale. With micro == batch that is one plan. Else features of the micro-batches are computed
- * first and kept, the loss and its gradient come from the whole batch, and each micro-batch runs again with its
- * features' gradient as the seed: exactly the gradient of the big batch, in a fixed order. */
+/* One training step as plans: features, loss, backward, gradient norm, AdamW, cast of the master weights, clamp of the
+ * logit scale. With micro == batch that is one plan. Else (stage 1) features of the micro-batches are computed first and
+ * kept, the loss and its gradient come from the whole batch, and each micro-batch runs again with its features' gradient
+ * as the seed: exactly the gradient of the big batch, in a fixed order. */
 #ifndef IVL_TRAIN_STEP_H
 #define IVL_TRAIN_STEP_H
 
 #include "model/internvl.h"
 
+typedef enum ivl_step_stage { IVL_STEP_STAGE1, IVL_STEP_STAGE2, IVL_STEP_RETRIEVAL } ivl_step_stage;
+
 typedef struct ivl_step_shape {
+    ivl_step_stage stage;
     int  batch, micro;  /* rows of a step; rows at a time (divides batch) */
     int  image_size;    /* pixels along a side */
     int  patches;       /* kept by masking; 0: all, without a keep list */
@@ -24,8 +27,11 @@ typedef struct ivl_step_rule {
 enum { IVL_STEP_RANGES = 12 };
 
 /* Bytes from the start of a batch record (of `micro` rows) to each part. drop: 2 * layers rows of f32[micro];
- * hyper: f32[ranges,4], see ivl_adamw, one row per flat range of the parameters (read by the last micro-batch). */
-typedef struct ivl_step_layout { size_t pixels, ids, len, last, keep, drop, hyper, bytes; } ivl_step_layout;
+ * hyper: f32[ranges,4], see ivl_adamw, one row per flat range of the parameters (read by the last micro-batch). Stage 2
+ * and retrieval have three texts per sample, see ivl_stage2_input: ids, len, last, and itm, ignore, labels, same. */
+typedef struct ivl_step_layout {
+    size_t pixels, ids, len, last, keep, drop, itm, ignore, labels, same, hyper, bytes;
+} ivl_step_layout;
 
 /* The plans for one shape. Opaque; made for a device, or (dev NULL) from capabilities, to print only. */
 typedef struct ivl_step ivl_step_plan;
@@ -45,7 +51,12 @@ ivl_status ivl_step_bind(ivl_step_plan *const *plans, int n);
 const ivl_step_layout *ivl_step_layout_of(const ivl_step_plan *p);
 /* Enqueues a step. slots[i]: the pinned record of micro-batch i, at its start; result: pinned, at result_off
  * receives IVL_STEP_RESULT floats. No wait, no allocation. */
-enum { IVL_STEP_RESULT = 16 }; /* [0] loss, [1] squared gradient norm, [2] logit scale */
+enum {
+    IVL_STEP_LOSS, IVL_STEP_NORM, /* squared, of the gradient */ IVL_STEP_SCALE, /* logit_scale */
+    IVL_STEP_ITM, IVL_STEP_ITC, IVL_STEP_ITG, /* losses */
+    IVL_STEP_ITM_HITS, IVL_STEP_ITG_HITS,     /* share of right answers */
+    IVL_STEP_RESULT = 16
+};
 ivl_status ivl_step_run(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t result_off);
 /* After a run: the first node whose output is not finite, from running a micro-batch's record again (train/trace.h). */
 ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool *found_p, char *text, size_t n);

@@ -137,66 +137,21 @@ static ivl_status stage1(ivl_parity *c, bool masked)
     return s;
 }
 
-/* Parameters that the case's optimiser trains. */
-static bool is_trained(void *ctx, const char *name)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach((json_t *)ctx, i, v)
-        if (json_is_string(v) && !strcmp(json_string_value(v), name)) return true;
-    return false;
-}
-
-static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
-
-static void fill_hyper(const ivl_params *p, const json_t *a, int step, float *hyper)
-{
-    double b1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0));
-    double b2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1));
-    for (int i = 0; i < p->n_ranges; i++) {
-        hyper[4 * i] = (float)number(a, "lr");
-        hyper[4 * i + 1] = p->range[i].decay ? (float)number(a, "weight_decay") : 0;
-        hyper[4 * i + 2] = (float)(1 - pow(b1, step));
-        hyper[4 * i + 3] = (float)(1 - pow(b2, step));
-    }
-}
-
-typedef struct adam { ivl_step_plan *plan; ivl_buffer slot, result; } adam;
-
-static ivl_status case_into(const ivl_parity *c, const char *name, ivl_dtype dtype, void *dst)
-{
-    double *data = NULL;
-    int64_t n;
-    IVL_TRY(ivl_parity_data(c, name, &data, &n));
-    ivl_convert(dst, dtype, data, IVL_F64, n);
-    free(data);
-    return IVL_OK;
-}
-
-/* The real training step over the case's batch, twice. */
-static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a, adam *o)
+/* The batch of the training step, as the loader would put it. */
+static ivl_status fill_stage1(ivl_parity *c, void *ctx, ivl_step_shape *shape, const ivl_step_layout *l, char *slot)
 {
     int rank;
     int64_t px[IVL_MAX_RANK], ids[IVL_MAX_RANK];
+    (void)ctx;
     IVL_TRY(ivl_parity_shape(c, "in.pixels", &rank, px));
     IVL_TRY(ivl_parity_shape(c, "in.text_ids", &rank, ids));
-    ivl_step_shape shape = { .batch = (int)px[0],
-                             .micro = (int)px[0],
-                             .image_size = (int)px[3],
-                             .text_len = (int)ids[1],
-                             .float_pixels = true };
-    ivl_step_rule rule = { .beta1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0)),
-                           .beta2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1)),
-                           .eps = number(a, "eps") };
-    ivl_step_scope scope = { p, &c->config, c->o->compute, NULL };
-    IVL_TRY(ivl_step_create(c->dev, &scope, &shape, &rule, NULL, &o->plan));
-    IVL_TRY(ivl_step_bind(&o->plan, 1));
-    IVL_TRY(ivl_alloc(c->dev, IVL_MEM_PINNED, ivl_step_layout_of(o->plan)->bytes, &o->slot));
-    IVL_TRY(ivl_alloc(c->dev, IVL_MEM_PINNED, IVL_STEP_RESULT * sizeof(float), &o->result));
-    const ivl_step_layout *l = ivl_step_layout_of(o->plan);
-    char *slot = o->slot.host;
-    IVL_TRY(case_into(c, "in.pixels", IVL_F32, slot + l->pixels));
-    IVL_TRY(case_into(c, "in.text_ids", IVL_I32, slot + l->ids));
+    if (shape) {
+        *shape = (ivl_step_shape){ .batch = (int)px[0], .micro = (int)px[0], .image_size = (int)px[3],
+                                   .text_len = (int)ids[1], .float_pixels = true };
+        return IVL_OK;
+    }
+    IVL_TRY(ivl_parity_copy(c, "in.pixels", 0, IVL_F32, slot + l->pixels));
+    IVL_TRY(ivl_parity_copy(c, "in.text_ids", 0, IVL_I32, slot + l->ids));
     int32_t *len = (int32_t *)(void *)(slot + l->len), *last = (int32_t *)(void *)(slot + l->last);
     const int32_t *id = (const int32_t *)(void *)(slot + l->ids);
     for (int64_t b = 0; b < ids[0]; b++) {
@@ -207,37 +162,6 @@ static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a,
     return IVL_OK;
 }
 
-static ivl_status adam_steps(ivl_parity *c, const ivl_params *p, const json_t *a, adam *o)
-{
-    for (int step = 1; step <= 2; step++) {
-        char name[64];
-        fill_hyper(p, a, step, (float *)(void *)((char *)o->slot.host + ivl_step_layout_of(o->plan)->hyper));
-        IVL_TRY(ivl_step_run(o->plan, c->stream, &o->slot, o->result, 0));
-        IVL_TRY(ivl_sync(c->stream));
-        double loss = ((float *)o->result.host)[0];
-        snprintf(name, sizeof name, "stage1.adamw.loss_before_step%d", step);
-        IVL_TRY(ivl_parity_compare(c, name, &loss, 1));
-        snprintf(name, sizeof name, "stage1.adamw.step%d.", step);
-        IVL_TRY(ivl_parity_check_params(c, p, name, IVL_WEIGHT));
-    }
-    return IVL_OK;
-}
-
-static ivl_status adamw(ivl_parity *c)
-{
-    const json_t *a = json_object_get(c->manifest, "adamw");
-    json_t *trained = json_object_get(json_object_get(a, "trained"), "stage1");
-    if (!json_is_array(trained) || c->o->compute != IVL_F32) return IVL_OK;
-    ivl_params *p = NULL;
-    adam o = { 0 };
-    IVL_TRY(ivl_parity_params(c, is_trained, trained, &p));
-    ivl_status s = adam_open(c, p, a, &o);
-    if (s == IVL_OK) s = adam_steps(c, p, a, &o);
-    ivl_step_destroy(o.plan);
-    ivl_release(o.slot), ivl_release(o.result);
-    ivl_params_destroy(p);
-    return s;
-}
 
 /* --- the rest ------------------------------------------------------------------------------------- */
 
@@ -269,7 +193,7 @@ ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options
     if (s == IVL_OK) s = backbone(&c);
     if (s == IVL_OK) s = stage1(&c, false);
     if (s == IVL_OK) s = stage1(&c, true);
-    if (s == IVL_OK) s = adamw(&c);
+    if (s == IVL_OK) s = ivl_verify_adamw(&c, "stage1", fill_stage1, NULL);
     if (s == IVL_OK) s = ivl_verify_stage2(&c);
     if (s == IVL_OK) s = ivl_verify_tokens(&c);
     if (s == IVL_OK) s = ivl_verify_chat(&c);

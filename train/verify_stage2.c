@@ -195,10 +195,39 @@ static ivl_status losses(ivl_parity *c, bool retrieval)
     return s;
 }
 
+static ivl_status fill(ivl_parity *c, void *ctx, ivl_step_shape *shape, const ivl_step_layout *l, char *slot)
+{
+    const batch *k = ctx;
+    int rank;
+    int64_t px[IVL_MAX_RANK];
+    IVL_TRY(ivl_parity_shape(c, "in.stage2.pixel_values", &rank, px));
+    if (shape) {
+        *shape = (ivl_step_shape){ .stage = IVL_STEP_STAGE2, .batch = ROWS, .micro = ROWS, .image_size = (int)px[3],
+                                   .text_len = (int)k->l, .float_pixels = true };
+        return IVL_OK;
+    }
+    IVL_TRY(ivl_parity_copy(c, "in.stage2.pixel_values", ROWS, IVL_F32, slot + l->pixels));
+    size_t row = (size_t)k->l * sizeof(int32_t);
+    memcpy(slot + l->ids, k->ids, 3 * ROWS * row), memcpy(slot + l->labels, k->labels, ROWS * row);
+    memcpy(slot + l->len, k->len, 3 * ROWS * sizeof(int32_t)), memcpy(slot + l->last, k->last, ROWS * sizeof(int32_t));
+    memcpy(slot + l->itm, k->itm, ROWS * sizeof(int32_t)), memcpy(slot + l->ignore, k->ignore, ROWS * sizeof(int32_t));
+    return IVL_OK;
+}
+
+static ivl_status adamw(ivl_parity *c)
+{
+    batch k = { 0 };
+    ivl_status s = batch_make(c, false, &k);
+    if (s == IVL_OK) s = ivl_verify_adamw(c, "stage2", fill, &k);
+    batch_free(&k);
+    return s;
+}
+
 ivl_status ivl_verify_stage2(ivl_parity *c)
 {
     if (!c->config.text.queries || !ivl_parity_has(c, "in.stage2.pixel_values")) return IVL_OK;
     IVL_TRY(image_g(c));
     IVL_TRY(losses(c, false));
-    return losses(c, true);
+    IVL_TRY(losses(c, true));
+    return adamw(c);
 }

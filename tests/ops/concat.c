@@ -1,7 +1,7 @@
 #include "tests/ops/cases.h"
 
 static const struct { int64_t ra, ka, gap_a, rb, kb, gap_b; ivl_case_size size; } shapes[] = {
-    { 1, 1, 0, 1, 1, 0, IVL_TINY },      { 3, 5, 0, 3, 37, 0, IVL_TINY },      { 1, 15, 0, 4, 33, 3, IVL_TINY },
+    { 1, 1, 0, 1, 1, 0, IVL_TINY },     { 3, 5, 0, 3, 37, 0, IVL_TINY }, { 1, 15, 0, 4, 33, 3, IVL_TINY },
     { 6, 64, 64, 1, 7, 0, IVL_NORMAL },  { 24, 5 * 84, 8, 24, 13 * 84, 0, IVL_NORMAL },
     { 1, 96 * 320, 0, 6, 80 * 320, 0, IVL_NORMAL },
 };
@@ -11,7 +11,8 @@ void ivl_cases_concat(ivl_case_list *list)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         ivl_concat_attr none = { 0 }, repeat = { 5 };
         ivl_case c = {
-            .op = IVL_OP_concat, .attr = &none, .attr_bytes = sizeof none, .size = shapes[i].size, .n_in = 2, .n_out = 1,
+            .op = IVL_OP_concat, .attr = &none, .attr_bytes = sizeof none, .size = shapes[i].size, .n_in = 2,
+            .n_out = 1,
             .in = { { IVL_ROLE_T, IVL_DIMS(shapes[i].ra, shapes[i].ka), .gap = shapes[i].gap_a },
                     { IVL_ROLE_T, IVL_DIMS(shapes[i].rb, shapes[i].kb), .gap = shapes[i].gap_b } },
             .out = { { IVL_ROLE_INFER } },

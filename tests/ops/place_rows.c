@@ -1,7 +1,10 @@
 #include "tests/ops/cases.h"
 
 static const struct { int64_t rows, placed, cols, gap; ivl_case_size size; } shapes[] = {
-    { 1, 1, 1, 0, IVL_TINY }, { 7, 3, 37, 3, IVL_TINY }, { 60, 24, 320, 0, IVL_NORMAL }, { 90, 40, 4096, 8, IVL_NORMAL },
+    { 1, 1, 1, 0, IVL_TINY },
+    { 7, 3, 37, 3, IVL_TINY },
+    { 60, 24, 320, 0, IVL_NORMAL },
+    { 90, 40, 4096, 8, IVL_NORMAL },
 };
 
 /* The first numbers are negative: most rows stay. */
