@@ -38,8 +38,8 @@ static ivl_status read_tower(const char *dir, const char *name, ivl_chat_config 
     ivl_status s = IVL_OK;
     if (!path) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     else if (!inside(c->tower_name))
-        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: mm_vision_tower '%.60s' is no folder within the model's", name,
-                     c->tower_name);
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: mm_vision_tower '%.60s' is no folder within the model's",
+                     name, c->tower_name);
     if (s == IVL_OK) s = ivl_json_load(path, MAX_BYTES, &root);
     const char *type = s == IVL_OK ? json_string_value(json_object_get(root, "model_type")) : NULL;
     c->bare_vit = !type || strcmp(type, "internvl") != 0;

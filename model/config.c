@@ -126,8 +126,8 @@ static ivl_status divides(int heads, int width, const char *heads_key, const cha
 static ivl_status check_text(const ivl_text_config *t, const char *name, const char *prefix)
 {
     IVL_TRY(check_ranges(text_fields, COUNT(text_fields), t, name, prefix));
-    IVL_CHECK(t->width % t->heads == 0, IVL_EFORMAT, "%s: %shidden_size = %d is no multiple of num_attention_heads = %d",
-              name, prefix, t->width, t->heads);
+    IVL_CHECK(t->width % t->heads == 0, IVL_EFORMAT,
+              "%s: %shidden_size = %d is no multiple of num_attention_heads = %d", name, prefix, t->width, t->heads);
     IVL_CHECK(t->heads % t->kv_heads == 0, IVL_EFORMAT,
               "%s: %snum_attention_heads = %d is no multiple of num_key_value_heads = %d", name, prefix, t->heads,
               t->kv_heads);

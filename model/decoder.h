@@ -1,5 +1,5 @@
-/* A language model that writes: one pass over the prompts, then a token of every row at a time, from a cache of keys and
- * values. Planned once for the longest answer: a token costs launches, one small copy in and the logits out. */
+/* A language model that writes: one pass over the prompts, then a token of every row at a time, from a cache of keys
+ * and values. Planned once for the longest answer: a token costs launches, one small copy in and the logits out. */
 #ifndef IVL_MODEL_DECODER_H
 #define IVL_MODEL_DECODER_H
 

@@ -232,7 +232,8 @@ static void projector(table *t, const char *name, const ivl_chat_config *c, int6
 {
     int at = 0;
     if (c->projector_norm) {
-        row(t, D(width), 1, "mm_projector.%s%d.weight", name, at), row(t, D(width), 0, "mm_projector.%s%d.bias", name, at);
+        row(t, D(width), 1, "mm_projector.%s%d.weight", name, at);
+        row(t, D(width), 0, "mm_projector.%s%d.bias", name, at);
         at++;
     }
     for (int i = 0; i < c->projector_depth; i++, at += 2, width = c->llm.width) {

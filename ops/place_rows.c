@@ -1,5 +1,5 @@
-/* place_rows: tokens of pictures into a text: y[r] = x[r] where index[r] is negative, else rows[index[r]]. A row is placed
- * at most once; inverse tells where (or negative), so that its gradient is read and not scattered. */
+/* place_rows: tokens of pictures into a text: y[r] = x[r] where index[r] is negative, else rows[index[r]]. A row is
+ * placed at most once; inverse tells where (or negative), so that its gradient is read and not scattered. */
 #include "ops/op.h"
 
 ivl_val ivl_place_rows(ivl_graph *g, ivl_val x, ivl_val rows, ivl_val index, ivl_val inverse)

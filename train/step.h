@@ -1,7 +1,7 @@
 /* One training step as plans: features, loss, backward, gradient norm, AdamW, cast of the master weights, clamp of the
- * logit scale. With micro == batch that is one plan. Else (stage 1) features of the micro-batches are computed first and
- * kept, the loss and its gradient come from the whole batch, and each micro-batch runs again with its features' gradient
- * as the seed: exactly the gradient of the big batch, in a fixed order. */
+ * logit scale. With micro == batch that is one plan. Else (stage 1) features of the micro-batches are computed first
+ * and kept, the loss and its gradient come from the whole batch, and each micro-batch runs again with its features'
+ * gradient as the seed: exactly the gradient of the big batch, in a fixed order. */
 #ifndef IVL_TRAIN_STEP_H
 #define IVL_TRAIN_STEP_H
 

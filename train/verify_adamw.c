@@ -31,7 +31,8 @@ static void fill_hyper(const ivl_params *p, const json_t *a, int step, float *hy
 
 typedef struct adam { ivl_step_plan *plan; ivl_buffer slot, result; } adam;
 
-static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a, ivl_parity_fill fill, void *ctx, adam *o)
+static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a, ivl_parity_fill fill, void *ctx,
+                            adam *o)
 {
     ivl_step_shape shape;
     ivl_step_rule rule = { .beta1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0)),

@@ -302,13 +302,13 @@ typedef struct ivl_contrastive_attr { double smoothing; int64_t row0; } ivl_cont
 ivl_val ivl_contrastive(ivl_graph *g, ivl_val image, ivl_val text, ivl_val all_image, ivl_val all_text,
                         ivl_val logit_scale, ivl_val ignore, ivl_contrastive_attr a);
 
-/* Rows of pictures into texts: y[r] = index[r] < 0 ? x[r] : rows[index[r]]. index i32 for the rows of x; inverse i32 for
- * those of rows: where each is placed (at most once), or negative. */
+/* Rows of pictures into texts: y[r] = index[r] < 0 ? x[r] : rows[index[r]]. index i32 for the rows of x; inverse i32
+ * for those of rows: where each is placed (at most once), or negative. */
 ivl_val ivl_place_rows(ivl_graph *g, ivl_val x, ivl_val rows, ivl_val index, ivl_val inverse);
 
-/* Decoding's cache of keys or values, an external cache[R,M,C], in place. Write: x[B,N,C] to rows pos[b] .. (pos i32[B])
- * of sample b R/B; rows beyond M are left out. Reorder: the first len[r] rows of sample r become those of sample
- * parent[r] (i32[R] both). */
+/* Decoding's cache of keys or values, an external cache[R,M,C], in place. Write: x[B,N,C] to rows pos[b] .. (pos
+ * i32[B]) of sample b R/B; rows beyond M are left out. Reorder: the first len[r] rows of sample r become those of
+ * sample parent[r] (i32[R] both). */
 void ivl_kv_write(ivl_graph *g, ivl_val cache, ivl_val x, ivl_val pos);
 void ivl_kv_reorder(ivl_graph *g, ivl_val cache, ivl_val parent, ivl_val len);
 

@@ -2,8 +2,8 @@
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void kv_write(TENSOR_OUT(cache), TENSOR_IN(x), TENSOR_IN_AS(int, pos), int room, int tokens, int cols,
-                                 int copies)
+KERNEL WG(WG_SIZE) void kv_write(TENSOR_OUT(cache), TENSOR_IN(x), TENSOR_IN_AS(int, pos), int room, int tokens,
+                                 int cols, int copies)
 {
     BEGIN(cache); BEGIN(x); BEGIN(pos);
     IDX t = GROUP(0), b = GROUP(1), at = pos[b] + t;

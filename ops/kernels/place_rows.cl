@@ -2,8 +2,8 @@
 #include "dialect.h"
 #include "rows.h"
 
-KERNEL WG(WG_SIZE) void place_rows_fwd(TENSOR_IN(x), TENSOR_IN(rows), TENSOR_IN_AS(int, index), TENSOR_OUT(y), int count,
-                                       int cols)
+KERNEL WG(WG_SIZE) void place_rows_fwd(TENSOR_IN(x), TENSOR_IN(rows), TENSOR_IN_AS(int, index), TENSOR_OUT(y),
+                                       int count, int cols)
 {
     BEGIN(x); BEGIN(rows); BEGIN(index); BEGIN(y);
     IDX r = GROUP(0);

@@ -14,7 +14,8 @@ static ivl_val build_repeat(ivl_graph *g, const ivl_val *leaf) { return ivl_gelu
 
 static const ivl_grad_case cases[] = {
     { .name = "repeat", .build = build_repeat, .n = 1, .leaf = { { IVL_ROLE_T, IVL_DIMS(1, 2, 6) } } },
-    { .name = "concat", .build = build, .n = 2, .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 4) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
+    { .name = "concat", .build = build, .n = 2,
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(3, 4) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
     { .name = "concat, a row for all", .build = build, .n = 2,
       .leaf = { { IVL_ROLE_T, IVL_DIMS(1, 4) }, { IVL_ROLE_T, IVL_DIMS(3, 7) } } },
     { .name = "join and tokens", .build = build_tokens, .n = 2,

@@ -14,11 +14,13 @@ static ivl_val build_parts(ivl_graph *g, const ivl_val *leaf)
 }
 
 #define NONE { IVL_ROLE_ABSENT }
+#define LABELS { IVL_ROLE_I32, IVL_DIMS(6), .draw = { IVL_DRAW_INT, -2, 5 } }
+#define TARGET { IVL_ROLE_S, IVL_DIMS(4, 5), .draw = { IVL_DRAW_UNIFORM, 0, 0.3 } }
 static const ivl_grad_case cases[] = {
     { .name = "softmax_ce", .build = build, .n = 4,
-      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 5) }, { IVL_ROLE_I32, IVL_DIMS(6), .draw = { IVL_DRAW_INT, -2, 5 } }, NONE, NONE } },
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(2, 3, 5) }, LABELS, NONE, NONE } },
     { .name = "softmax_ce of a distribution, scaled", .build = build, .n = 4,
-      .leaf = { { IVL_ROLE_T, IVL_DIMS(4, 5) }, NONE, { IVL_ROLE_S, IVL_DIMS(4, 5), .draw = { IVL_DRAW_UNIFORM, 0, 0.3 } },
+      .leaf = { { IVL_ROLE_T, IVL_DIMS(4, 5) }, NONE, TARGET,
                 { IVL_ROLE_T, .draw = { IVL_DRAW_CONST, 1.2 } } } },
     { .name = "softmax_ce of parts", .build = build_parts, .n = 2,
       .leaf = { { IVL_ROLE_T, IVL_DIMS(6, 5) }, { IVL_ROLE_I32, IVL_DIMS(3), .draw = { IVL_DRAW_INT, 0, 5 } } } },
