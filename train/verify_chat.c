@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/chat.h"
 #include "runtime/file.h"
@@ -203,11 +204,18 @@ static ivl_status sft(const chat *k)
     return s;
 }
 
+/* Without the model's folder its tensors stay unknown. */
+static bool is_there(const chat *k)
+{
+    char path[4096], name[96];
+    snprintf(path, sizeof path, "%s/%s/config.json", k->c->dir, k->kind);
+    return ivl_parity_has(k->c, named(k, "loss", name)) && ivl_parity_has(k->c, "in.chat.ids") && !access(path, F_OK);
+}
+
 static ivl_status verify_chat(ivl_parity *c, const char *kind)
 {
     chat k = { .c = c, .kind = kind };
-    char name[96];
-    if (!ivl_parity_has(c, named(&k, "loss", name)) || !ivl_parity_has(c, "in.chat.ids")) return IVL_OK;
+    if (!is_there(&k)) return IVL_OK;
     ivl_status s = chat_open(&k);
     if (s == IVL_OK) s = sft(&k);
     ivl_params_destroy(k.params);
