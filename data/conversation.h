@@ -8,11 +8,7 @@
 
 enum { IVL_IMAGE_TOKEN = -200, IVL_IGNORE = -100 };
 
-<<<<<<< HEAD
 typedef struct ivl_turn { const char *question, *answer; } ivl_turn; /* answer NULL: not given yet (last turn only) */
-=======
-typedef struct ivl_turn { const char *question, *answer; } ivl_turn; /* answer NULL: not given yet; last turn only */
->>>>>>> ce2d891 (lint: long lines)
 
 typedef enum ivl_template {
     IVL_TEMPLATE_VICUNA, /* "SYSTEM USER: q ASSISTANT: a</s>USER: ..." (LLaVA's "v1") */
