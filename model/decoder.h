@@ -24,6 +24,9 @@ typedef struct ivl_prompt {
 /* Declares inputs and records the embeddings; called once. */
 typedef ivl_status (*ivl_prompt_record)(void *ctx, const ivl_scope *s, ivl_prompt *p);
 
+/* The prompt of captions: InternVL's queries, which look at the image, before ids i32[B,L] (ITG's mask). */
+ivl_prompt ivl_caption_prompt(const ivl_scope *s, ivl_val vision, ivl_val ids);
+
 typedef struct ivl_decoder_options {
     int batch, beams; /* prompts; rows for each of them */
     int most;         /* tokens of prompt and answer together, queries included */

@@ -1,3 +1,4 @@
+#include "model/decoder.h"
 #include "model/internvl.h"
 
 static ivl_val query_tokens(const ivl_scope *s)
@@ -25,6 +26,13 @@ ivl_val ivl_encode_image_g(const ivl_scope *s, ivl_val vision)
     ivl_val a = ivl_attn_pool(s, "clip_projector", vision);
     ivl_val b = ivl_attn_pool(s, "clip_projector2", ivl_query_states(s, vision));
     return ivl_add(s->g, ivl_l2_norm(s->g, a), ivl_l2_norm(s->g, b));
+}
+
+ivl_prompt ivl_caption_prompt(const ivl_scope *s, ivl_val vision, ivl_val ids)
+{
+    ivl_llama m = ivl_qllama(s);
+    ivl_val x = ivl_join(s->g, query_tokens(s), ivl_llama_embed(&m, ids));
+    return (ivl_prompt){ x, vision, m.c->queries, IVL_MASK_PREFIX };
 }
 
 /* Final-normed states [3B,Q+L,C] of queries and texts under a rule for each third. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "model/checkpoint.h"
+#include "model/decoder.h"
 #include "model/internvl.h"
 #include "model/safetensors.h"
 #include "train/step.h"
@@ -87,6 +88,19 @@ ivl_status ivl_verify_adamw(ivl_parity *c, const char *stage, ivl_parity_fill fi
 ivl_status ivl_verify_stage2(ivl_parity *c);
 /* tokens.json: tokenisations, prompts, labels of conversations. */
 ivl_status ivl_verify_tokens(ivl_parity *c);
+/* Captions, token for token. */
+ivl_status ivl_verify_captions(ivl_parity *c);
+/* Prompts for a decoder, and how they are recorded: the callback finds these as its ctx and records into run. */
+typedef struct ivl_parity_prompts {
+    int               rows, tokens; /* tokens of the longest, queries included */
+    const int32_t    *len;          /* [rows] */
+    ivl_prompt_record record;
+    void             *ctx;
+    ivl_parity_run   *run;
+} ivl_parity_prompts;
+/* Writes on with the manifest's settings and compares the tokens with those of `name`. */
+ivl_status ivl_verify_decode(ivl_parity *c, const char *name, const ivl_decoder_model *m, const json_t *settings,
+                             const ivl_parity_prompts *p);
 /* Both chat models: picture tokens, logits, loss, gradients, replies. */
 ivl_status ivl_verify_chat(ivl_parity *c);
 

@@ -212,12 +212,55 @@ static bool is_there(const chat *k)
     return ivl_parity_has(k->c, named(k, "loss", name)) && ivl_parity_has(k->c, "in.chat.ids") && !access(path, F_OK);
 }
 
+/* --- replies -------------------------------------------------------------------------------------- */
+
+typedef struct prompt { const chat *k; const spliced *z; } prompt;
+
+static ivl_status record(void *ctx, const ivl_scope *s, ivl_prompt *p)
+{
+    ivl_parity_prompts *q = ctx;
+    const prompt *t = q->ctx;
+    ivl_vit_input in = { .keep = IVL_NONE, .resize = IVL_NONE };
+    q->run->s = *s;
+    IVL_TRY(ivl_parity_pixels(q->run, &t->k->config.tower, "in.chat.pixels", 1, &in));
+    ivl_chat_input text = declare(q->run, t->z);
+    ivl_val x = ivl_chat_embed(s, &t->k->config, ivl_chat_pictures(s, &t->k->config, &in), &text);
+    *p = (ivl_prompt){ x, IVL_NONE, 0, IVL_MASK_CAUSAL };
+    return IVL_OK;
+}
+
+static ivl_status replies(const chat *k)
+{
+    double *ids = NULL;
+    int64_t rows, cols, px[IVL_MAX_RANK];
+    int rank;
+    char name[96];
+    spliced z = { 0 };
+    if (!ivl_parity_has(k->c, "in.chat.prompt_ids")) return IVL_OK;
+    ivl_status s = ivl_parity_shape(k->c, "in.chat.pixels", &rank, px);
+    if (s == IVL_OK) s = read_ids(k->c, "in.chat.prompt_ids", &rows, &cols, &ids);
+    px[0] = 1;
+    if (s == IVL_OK) s = splice(k, ids, NULL, NULL, rows, cols, px, &z);
+    ivl_decoder_model m = { k->params, &k->config.tower, &k->config.llm, "llm.", k->c->o->compute };
+    prompt t = { k, &z };
+    ivl_parity_prompts p = { (int)z.b, (int)z.n, z.len, record, &t, NULL };
+    for (int beams = 1; beams <= 3; beams += 2) {
+        json_t *o = json_pack("{s:i, s:i}", "max_new", 8, "beams", beams);
+        snprintf(name, sizeof name, "%s.reply.beams%d", k->kind, beams);
+        if (s == IVL_OK && ivl_parity_has(k->c, name)) s = ivl_verify_decode(k->c, name, &m, o, &p);
+        json_decref(o);
+    }
+    free(ids), free(z.ids);
+    return s;
+}
+
 static ivl_status verify_chat(ivl_parity *c, const char *kind)
 {
     chat k = { .c = c, .kind = kind };
     if (!is_there(&k)) return IVL_OK;
     ivl_status s = chat_open(&k);
     if (s == IVL_OK) s = sft(&k);
+    if (s == IVL_OK) s = replies(&k);
     ivl_params_destroy(k.params);
     return s;
 }
