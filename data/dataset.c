@@ -115,7 +115,7 @@ static ivl_status index_path(ivl_dataset *ds, const char *path)
     if (ivl_ends_with(path, ".csv") || ivl_ends_with(path, ".tsv")) return ivl_index_table(ds, path);
     if (ivl_is_picture_name(path)) return ivl_index_picture(ds, path);
     return ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
-                    "%s: not a data set; .tar shards, a folder of pictures, .csv, .tsv, .jpg and .png are",
+                    "%s: not a data set; .tar shards, a folder of pictures, .csv, .tsv, .jpg, .png and .webp are",
                     path);
 }
 

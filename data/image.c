@@ -12,12 +12,19 @@ static bool is_jpeg(const uint8_t *p, size_t n)
 }
 static bool is_png(const uint8_t *p, size_t n) { return n >= 8 && !memcmp(p, "\x89PNG\r\n\x1a\n", 8); }
 
-bool ivl_image_known(const void *bytes, size_t n) { return is_jpeg(bytes, n) || is_png(bytes, n); }
+static bool is_webp(const uint8_t *p, size_t n)
+{
+    return n >= 12 && !memcmp(p, "RIFF", 4) && !memcmp(p + 8, "WEBP", 4);
+}
+
+bool ivl_image_known(const void *bytes, size_t n)
+{
+    return is_jpeg(bytes, n) || is_png(bytes, n) || is_webp(bytes, n);
+}
 
 /* What else people put into data sets, for the message. */
 static const char *other_form(const uint8_t *p, size_t n)
 {
-    if (n >= 12 && !memcmp(p, "RIFF", 4) && !memcmp(p + 8, "WEBP", 4)) return "WebP";
     if (n >= 6 && (!memcmp(p, "GIF87a", 6) || !memcmp(p, "GIF89a", 6))) return "GIF";
     if (n >= 4 && (!memcmp(p, "II*\0", 4) || !memcmp(p, "MM\0*", 4))) return "TIFF";
     if (n >= 2 && !memcmp(p, "BM", 2)) return "BMP";
@@ -32,11 +39,12 @@ ivl_status ivl_image_decode(const void *bytes, size_t n, const char *name, int m
     IVL_CHECK(n > 0, IVL_EFORMAT, "%s: the picture is empty", name);
     if (is_jpeg(bytes, n)) return ivl_jpeg_decode(bytes, n, name, min_side, out_p);
     if (is_png(bytes, n)) return ivl_png_decode(bytes, n, name, out_p);
+    if (is_webp(bytes, n)) return ivl_webp_decode(bytes, n, name, out_p);
     const char *form = other_form(bytes, n);
     if (form)
-        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: this is %s; convert it to JPEG or PNG", name,
+        return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: this is %s; convert it to JPEG, PNG or WebP", name,
                         form);
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: neither JPEG nor PNG", name);
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: neither JPEG, PNG nor WebP", name);
 }
 
 ivl_status ivl_image_load(const char *path, int min_side, ivl_image *out_p)
@@ -79,4 +87,12 @@ ivl_status ivl_image_alloc(const char *name, uint64_t width, uint64_t height, iv
               (uintmax_t)height);
     *out_p = im;
     return IVL_OK;
+}
+
+void ivl_over_white(const uint8_t *rgba, uint8_t *rgb, size_t n)
+{
+    for (size_t i = 0; i < n; i++, rgba += 4, rgb += 3) {
+        unsigned a = rgba[3];
+        for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)((rgba[c] * a + 255 * (255 - a) + 127) / 255);
+    }
 }

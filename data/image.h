@@ -1,4 +1,4 @@
-/* Pictures in memory, 8-bit RGB. JPEG and PNG are told apart by their first bytes, never by a file name.
+/* Pictures in memory, 8-bit RGB. JPEG, PNG and WebP are told apart by their first bytes, never by a file name.
  * Alpha is composited on white; CMYK becomes RGB; gray becomes three equal channels; profiles and gamma are
  * ignored, as Pillow ignores them. Every error names `name`: the file, or the shard and key, that the bytes
  * came from. */
@@ -28,5 +28,8 @@ ivl_status ivl_image_check_size(const char *name, uint64_t width, uint64_t heigh
                                 unsigned per_byte);
 ivl_status ivl_jpeg_decode(const void *bytes, size_t n, const char *name, int min_side, ivl_image *out_p);
 ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_image *out_p);
+ivl_status ivl_webp_decode(const void *bytes, size_t n, const char *name, ivl_image *out_p);
+/* rgba[n,4] over white: rgb[n,3]. */
+void ivl_over_white(const uint8_t *rgba, uint8_t *rgb, size_t n);
 
 #endif

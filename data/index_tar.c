@@ -36,7 +36,7 @@ static void finish(build *b)
     if (!b->item) return;
     if (!(b->item->has >> IVL_PART_IMAGE & 1)) {
         if (b->other[0])
-            ivl_dataset_note(b->ds, "%s: %s: no picture in a form that is read (jpg, png); it has %s",
+            ivl_dataset_note(b->ds, "%s: %s: no picture in a form that is read (jpg, png, webp); it has %s",
                              b->path, b->item->key, b->other);
         else ivl_dataset_note(b->ds, "%s: %s: the record has no picture", b->path, b->item->key);
         b->ds->n_items--;

@@ -42,7 +42,8 @@ bool ivl_ends_with(const char *text, const char *suffix)
 
 bool ivl_is_picture_name(const char *name)
 {
-    return ivl_ends_with(name, ".jpg") || ivl_ends_with(name, ".jpeg") || ivl_ends_with(name, ".png");
+    return ivl_ends_with(name, ".jpg") || ivl_ends_with(name, ".jpeg") || ivl_ends_with(name, ".png") ||
+           ivl_ends_with(name, ".webp");
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

@@ -14,7 +14,7 @@ void       ivl_paths_free(ivl_paths *p);
  * expanded. */
 ivl_status ivl_paths_expand(const char *spec, ivl_paths *out_p);
 
-/* Pictures (.jpg .jpeg .png in any case) in a folder and below, relative to it, sorted by their bytes; hidden
+/* Pictures (.jpg .jpeg .png .webp in any case) in a folder and below, relative to it, sorted by their bytes; hidden
  * ones are left out, linked folders are not entered. */
 ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p);
 /* Files straight in `dir` whose names end in `suffix`, as "dir/name", sorted. */

@@ -47,14 +47,6 @@ static void ask_for_rgba(png_structp png)
     png_set_interlace_handling(png);
 }
 
-static void over_white(const uint8_t *in, uint8_t *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++, in += 4, out += 3) {
-        unsigned a = in[3];
-        for (int c = 0; c < 3; c++) out[c] = (uint8_t)((in[c] * a + 255 * (255 - a) + 127) / 255);
-    }
-}
-
 static ivl_status read_rgba(reader *r, size_t width, size_t height)
 {
     IVL_CHECK(png_get_rowbytes(r->png, r->info) == width * 4, IVL_EFORMAT, "%s: the PNG has unexpected rows",
@@ -103,7 +95,7 @@ ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_ima
         s = ivl_image_alloc(name, png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info),
                             &im);
     if (s == IVL_OK) {
-        over_white(r.rgba, im.rgb, (size_t)im.width * (size_t)im.height);
+        ivl_over_white(r.rgba, im.rgb, (size_t)im.width * (size_t)im.height);
         *out_p = im;
     }
     png_destroy_read_struct(r.png ? &r.png : NULL, r.info ? &r.info : NULL, NULL);

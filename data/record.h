@@ -1,5 +1,5 @@
 /* Data sets of pictures with captions, any record at any time. What a spec may name, joined by "::":
- *   SHARD.tar           WebDataset shards in img2dataset's layout: KEY.jpg|jpeg|png with KEY.txt and/or
+ *   SHARD.tar           WebDataset shards in img2dataset's layout: KEY.jpg|jpeg|png|webp with KEY.txt and/or
  *                       KEY.json beside it. {00000..00012}, {a,b} and * ? [] expand. .tar.gz|zst|xz|bz2 are
  *                       unpacked to a temporary file once (4 GiB at most).
  *   FOLDER              shards, if it holds *.tar; else every picture in it and below, by sorted name, with
@@ -7,7 +7,7 @@
  *                       metadata.csv at its top
  *   LIST.csv, LIST.tsv  columns path, caption and optionally lang, group (a header line may order them); a
  *                       path that stands in several rows is one record with several captions
- *   PICTURE.jpg|png     itself
+ *   PICTURE.jpg|png|webp  itself
  * A .txt holds one caption a line. A .json is img2dataset's ("caption") or ours:
  *   {"concept": "...", "captions": [{"lang": "en", "text": "..."}, ...]}
  * and its captions go before those of a .txt. A record may have no caption. */

@@ -9,6 +9,6 @@ AC_DEFUN([IVL_SUMMARY], [
   tests (Check)       $have_check   (check: make check)
   man page            ${HELP2MAN:-no}   (help2man)
   sanitizers          $enable_asan   (--enable-asan)
-  libjpeg-turbo, libpng, libarchive, jansson, libyaml, expat, FreeType, HarfBuzz, sentencepiece: yes
+  libjpeg-turbo, libpng, libwebp, libarchive, jansson, libyaml, expat, FreeType, HarfBuzz, sentencepiece: yes
 "])
 ])

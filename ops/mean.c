@@ -36,29 +36,6 @@ static double flops_bwd(const ivl_node *n) { return (double)ivl_numel(n->y[0]); 
 
 /* --- portable -------------------------------------------------------------------------------------- */
 
-/* Columns per group: long runs of a row on CPUs, registers on GPUs. */
-static void strip_defaults(const ivl_caps *c, const ivl_node *n, int *param)
-{
-    (void)n;
-    bool gpu = c->features & IVL_CAP_GPU;
-    param[0] = gpu ? 64 : 1;
-    param[1] = gpu ? 1 : 64;
-}
-
-static bool strip_valid(const ivl_caps *c, const ivl_node *n, const int *param)
-{
-    (void)n;
-    return param[0] <= c->max_group;
-}
-
-static const ivl_tune_space strip_space = {
-    .n = 2,
-    .name = { "WG_SIZE", "VEC" },
-    .values = { { 1, 32, 64, 128 }, { 1, 2, 4, 16, 64, 128 } },
-    .defaults = strip_defaults,
-    .valid = strip_valid,
-};
-
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
     return ivl_prep_kernel(d, p_p, 0, param, "mean", n->op == IVL_OP_mean ? "mean_fwd" : "mean_bwd",
@@ -95,7 +72,7 @@ static const ivl_impl impls[] = {
       .prepare = prepare,
       .run = run,
       .destroy = ivl_prep_destroy,
-      .space = &strip_space },
+      .space = &ivl_strip_space },
 };
 static const ivl_impl impls_bwd[] = {
     { .name = "mean_bwd.any.group",

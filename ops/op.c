@@ -181,6 +181,19 @@ const ivl_tune_space ivl_flat_space = {
     .defaults = flat_defaults, .valid = group_valid,
 };
 
+static void strip_defaults(const ivl_caps *c, const ivl_node *n, int *param)
+{
+    (void)n;
+    bool gpu = c->features & IVL_CAP_GPU;
+    param[0] = gpu ? 64 : 1;
+    param[1] = gpu ? 1 : 64;
+}
+
+const ivl_tune_space ivl_strip_space = {
+    .n = 2, .name = { "WG_SIZE", "VEC" }, .values = { { 1, 32, 64, 128 }, { 1, 2, 4, 16, 64, 128 } },
+    .defaults = strip_defaults, .valid = group_valid,
+};
+
 int64_t ivl_flat_groups(int64_t n, const int *param)
 {
     int64_t per = (int64_t)param[0] * param[1];

@@ -58,7 +58,9 @@ bool ivl_fits_kernels(const ivl_caps *c, const ivl_node *n);
 extern const ivl_tune_space ivl_row_space;
 /* Element-wise kernels: WG_SIZE and VEC elements per item. */
 extern const ivl_tune_space ivl_flat_space;
-/* Groups for n elements under ivl_flat_space. */
+/* Kernels that walk rows: a group owns WG_SIZE * VEC columns, long runs of a row on CPUs, registers on GPUs. */
+extern const ivl_tune_space ivl_strip_space;
+/* Groups for n elements under ivl_flat_space, for n columns under ivl_strip_space. */
 int64_t ivl_flat_groups(int64_t n, const int *param);
 
 /* The reference of every op, compiled for float and for double. */

@@ -244,6 +244,12 @@ ivl_val ivl_residual(ivl_graph *g, ivl_val x, ivl_val y, ivl_val ls, ivl_val sca
 typedef struct ivl_norm_attr { double eps; } ivl_norm_attr;
 ivl_val ivl_rms_norm(ivl_graph *g, ivl_val x, ivl_val w, double eps);   /* also: rstd S[rows] */
 ivl_val ivl_layer_norm(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b, double eps); /* mean, rstd S */
+/* y = (x - mean) rstd w[C] + b[C] by column of x[..,C], all leading axes being rows. train: mean and variance of these
+ * rows (at least 2), and in place running = (1 - momentum) running + momentum (mean; variance of R - 1); not to be
+ * recorded in a recompute block. Else those of running_mean, running_var S[C]. -> y, mean, rstd S[C]. (1502.03167) */
+typedef struct ivl_batch_norm_attr { double eps, momentum; int train; } ivl_batch_norm_attr;
+ivl_val ivl_batch_norm(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b, ivl_val running_mean, ivl_val running_var,
+                       ivl_batch_norm_attr a);
 ivl_val ivl_l2_norm(ivl_graph *g, ivl_val x);                     /* x / |x| by row; 1/|x| S[rows] */
 
 /* Rotates pairs (i, i + D/2) of each head (adjacent: pairs (2i, 2i+1)) by angle pos * theta^(-2i/D),
@@ -277,6 +283,18 @@ ivl_val ivl_vit_tokens(ivl_graph *g, ivl_val x, ivl_val cls, ivl_val pos, ivl_va
 ivl_val ivl_embed(ivl_graph *g, ivl_val table, ivl_val ids);      /* table[V,C], ids i32[B,N] */
 ivl_val ivl_gather_rows(ivl_graph *g, ivl_val x, ivl_val index);  /* x[B,N,C], i32[B] -> [B,C] */
 ivl_val ivl_mean(ivl_graph *g, ivl_val x);                        /* x[B,N,C] -> [B,1,C] over N */
+
+/* Maps: tokens x[B,h*w,C] of a grid, row by row. */
+typedef struct ivl_map_attr { int h, w; } ivl_map_attr;
+/* 2x2, stride 2, an odd row or column at the end left out -> [B,(h/2)*(w/2),C]; the first of equal ones takes the
+ * gradient. */
+ivl_val ivl_max_pool(ivl_graph *g, ivl_val x, int h, int w);
+/* x[B,h*w,4*C], columns (channel, row, column) -> [B,2h*2w,C], plus b[C] (IVL_NONE: none). After a product with
+ * weights [K,C,2,2] this is PyTorch's ConvTranspose2d with 2x2 kernels and stride 2. */
+ivl_val ivl_depth_to_space(ivl_graph *g, ivl_val x, ivl_val b, int h, int w);
+/* Bilinear, pixel centres at halves (align_corners False), edges repeated, no antialias -> [B,to_h*to_w,C]. */
+typedef struct ivl_resize2d_attr { int h, w, to_h, to_w; } ivl_resize2d_attr;
+ivl_val ivl_resize2d(ivl_graph *g, ivl_val x, ivl_resize2d_attr a);
 
 /* [a | b] of a[R,K], b[R,K']; one of them may have a single row, which then stands in every row. */
 typedef struct ivl_concat_attr { int64_t rows; } ivl_concat_attr; /* at least so many */
@@ -321,6 +339,10 @@ ivl_val ivl_sq_norm(ivl_graph *g, const ivl_val *x, int n);
 typedef struct ivl_adamw_attr { double beta1, beta2, eps, clip; } ivl_adamw_attr;
 void ivl_adamw(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val v, ivl_val hyper, ivl_val sq_norm,
                ivl_adamw_attr a);
+/* In place on p and m (S[n]) from gradient S[n]: m = momentum m + grad + wd p; p -= lr m. hyper f32[2] = learning rate,
+ * weight decay. With m zero before the first step this is PyTorch's SGD. */
+typedef struct ivl_sgd_attr { double momentum; } ivl_sgd_attr;
+void ivl_sgd(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val hyper, ivl_sgd_attr a);
 typedef struct ivl_clamp_attr { double lo, hi; } ivl_clamp_attr;
 void ivl_clamp(ivl_graph *g, ivl_val x, double lo, double hi);    /* in place */
 /* Rounds external master weights into external compute copies: y = x in y's dtype. */

@@ -1,6 +1,6 @@
 """Makes tests/golden/images and tests/golden/resize with Pillow; run once by hand, the results are committed.
 
-images/NAME.{jpg,png} with NAME.EXT.rgb, the pixels Pillow decodes (alpha over white); resize/cases.txt lists
+images/NAME.{jpg,png,webp} with NAME.EXT.rgb, the pixels Pillow decodes (alpha over white); resize/cases.txt lists
 "source box mirror fit width height" with NAME.rgb as Pillow makes it.  All raw RGB, sizes in the lists."""
 import io
 import struct
@@ -118,6 +118,24 @@ def make_images():
     (d / 'ycck.jpg.rgb').write_bytes(np.asarray(Image.open(d / 'ycck.jpg').convert('RGB')).tobytes())
 
 
+def make_webps():
+    d = GOLDEN / 'images'
+    p = picture(37, 26)
+    rgb = Image.fromarray(p)
+    rgba = picture(37, 26, 4)
+    rgba[:4, :, 3], rgba[4:8, :, 3] = 0, 255
+    forms = {'lossy': (rgb, dict(quality=80)), 'lossless': (rgb, dict(lossless=True)),
+             'alpha': (Image.fromarray(rgba), dict(lossless=True, exact=True)),
+             'lossyalpha': (Image.fromarray(rgba), dict(quality=80))}
+    for name, (im, kw) in forms.items():
+        im.save(d / f'{name}.webp', **kw)
+        seen = np.asarray(Image.open(d / f'{name}.webp').convert('RGBA')).astype(float)
+        a = seen[..., 3:]
+        flat = np.floor((seen[..., :3] * a + 255 * (255 - a)) / 255 + 0.5).astype(np.uint8)
+        (d / f'{name}.webp.rgb').write_bytes(flat.tobytes())
+    rgb.save(d / 'animated.webp', save_all=True, append_images=[Image.fromarray(255 - p)], duration=50)
+
+
 def center_crop(im, s):
     """torchvision's Resize(s) + CenterCrop(s) on a Pillow image."""
     w, h = im.size
@@ -152,3 +170,4 @@ def make_resizes():
 
 make_images()
 make_resizes()
+make_webps()  # last: the numbers drawn before stay what they were

@@ -19,7 +19,7 @@ static inline void tar_sum(unsigned char h[512])
 
 static inline void tar_header(unsigned char h[512], const char *name, size_t bytes, char type)
 {
-    char size[16];
+    char size[24];
     memset(h, 0, 512);
     memcpy(h, name, strnlen(name, 100));
     memcpy(h + 100, "0000644", 7);

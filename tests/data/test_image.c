@@ -1,4 +1,4 @@
-/* Decoding: every form of JPEG and PNG against pixels made by Pillow (tests/data/make_golden.py), scaled
+/* Decoding: every form of JPEG, PNG and WebP against pixels made by Pillow (tests/data/make_golden.py), scaled
  * decoding, and what must be refused with a message that names the file. */
 #include "data/image.h"
 #include "runtime/file.h"
@@ -9,6 +9,7 @@ static const char *const pictures[] = {
     "ycck.jpg",     "keeprgb.jpg", "rgb8.png",   "rgba8.png",    "gray8.png",       "graya8.png",
     "gray1.png",    "gray2.png",   "gray4.png",  "palette1.png", "palette2.png",    "palette4.png",
     "palette8.png", "rgba16.png",  "rgb16.png",  "gray16.png",   "rgbkey.png",      "interlaced.png",
+    "lossy.webp",   "lossless.webp", "alpha.webp", "lossyalpha.webp",
 };
 enum { N_PICTURES = sizeof pictures / sizeof *pictures };
 
@@ -127,6 +128,16 @@ START_TEST(other_forms)
 {
     ivl_image im = { 0 };
     refuse("RIFF\1\2\3\4WEBPVP8 ", 16, "WebP");
+    size_t n = 0;
+    char *data = slurp("animated.webp", &n);
+    refuse(data, n, "animated");
+    free(data);
+    data = slurp("lossless.webp", &n);
+    data[21] = data[22] = (char)0xff, data[23] = (char)0xff, data[24] |= 0x0f; /* 16384 x 16384 */
+    refuse(data, n, "WebP");
+    for (size_t i = 25; i < n; i++) data[i] = (char)0xa5;
+    refuse(data, n, "WebP");
+    free(data);
     refuse("GIF89a\1\0\1\0", 10, "GIF");
     refuse("<html>", 6, "web page");
     refuse("", 0, "empty");

@@ -166,8 +166,8 @@ START_TEST(samples)
     }
     for (int v = 0; v < 12; v++) {
         double want = 4000 * p[v] / kept;
-        ck_assert_msg(fabs(count[v] - want) <= 4.5 * sqrt(want) + (want > 0), "token %d: %d, %.1f expected", v, count[v],
-                      want);
+        ck_assert_msg(fabs(count[v] - want) <= 4.5 * sqrt(want) + (want > 0), "token %d: %d, %.1f expected", v,
+                      count[v], want);
     }
 }
 END_TEST

@@ -1,0 +1,15 @@
+/* sgd: one pass over p, m and the gradient; the rates are read on the device. */
+#include "dialect.h"
+
+KERNEL WG(WG_SIZE) void sgd(TENSOR_OUT_AS(float, p), TENSOR_IN_AS(float, grad), TENSOR_OUT_AS(float, m),
+                            TENSOR_IN_AS(float, hyper), IDX count, float momentum)
+{
+    BEGIN(p); BEGIN(grad); BEGIN(m); BEGIN(hyper);
+    float lr = hyper[0], decay = hyper[1];
+    IDX from = (IDX)GROUP(0) * (WG_SIZE * VEC), to = from + WG_SIZE * VEC < count ? from + WG_SIZE * VEC : count;
+    for (IDX i = from + LID; i < to; i += WG_SIZE) {
+        float v = momentum * m[i] + (grad[i] + decay * p[i]);
+        m[i] = v;
+        p[i] -= lr * v;
+    }
+}

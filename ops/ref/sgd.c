@@ -1,0 +1,14 @@
+#include "ops/ref/ref.h"
+
+ivl_status REF(sgd)(const ivl_node *n)
+{
+    const ivl_tensor *p = n->x[0], *m = n->x[2];
+    const REAL momentum = (REAL)((const ivl_sgd_attr *)n->attr)->momentum;
+    REAL lr = ref_at(n->x[3], 0), decay = ref_at(n->x[3], 1);
+    for (int64_t i = 0, count = ivl_numel(p); i < count; i++) {
+        REAL v = momentum * ref_at(m, i) + (ref_at(n->x[1], i) + decay * ref_at(p, i));
+        ref_put(m, 0, i, v, false);
+        ref_put(p, 0, i, ref_at(p, i) - lr * v, false);
+    }
+    return IVL_OK;
+}
