@@ -55,6 +55,7 @@ static ivl_status evaluate(const options *o, ivl_embedder *e, cli_progress *p)
     ivl_dataset *ds = NULL;
     ivl_eval_options eval = { .model = o->model.dir,
                               .data = o->data,
+                              .queries = o->model.options.queries,
                               .languages = o->languages,
                               .progress = cli_eval_progress,
                               .ctx = p,

@@ -9,7 +9,7 @@ static const struct argp_option rows[] = {
     { "batch", 'b', "N", 0, "Pictures or texts at a time (8)", 0 },
     { "image-size", 'i', "PIXELS", 0, "Input size; positions are resized to it (the model's)", 0 },
     { "mode", 1000, "c|g", 0,
-      "c: InternVL-C (default); g: InternVL-G needs stage 2, which this version does not have", 0 },
+      "Picture vectors of InternVL-C (default), or of InternVL-G: with QLLaMA's queries, after stage 2", 0 },
     { 0 },
 };
 
@@ -34,7 +34,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'b': m->options.batch = cli_positive(state, arg, "--batch"); break;
     case 'i': m->options.image_size = cli_positive(state, arg, "--image-size"); break;
     case 1000:
-        if (strcmp(arg, "c")) cli_usage(state, "--mode %s: this version has InternVL-C only: use c", arg);
+        if (strcmp(arg, "c") && strcmp(arg, "g")) cli_usage(state, "--mode takes c or g, not %s", arg);
+        m->options.queries = *arg == 'g';
         break;
     case ARGP_KEY_END:
         if (!m->dir) cli_usage(state, "which model? Give its folder as --model DIR");

@@ -26,6 +26,7 @@ struct ivl_embedder {
     ivl_transform    transform;
     ivl_dtype        dtype;
     int              batch;
+    bool             queries; /* InternVL-G */
     ivl_buffer       slot; /* pinned batch record */
     ivl_tensor       resize; /* position matrix to another size, without buffer: none */
     encoder          image, text[TEXT_PLANS];
@@ -41,7 +42,8 @@ static ivl_status record_image(ivl_embedder *e)
     ivl_vit_input in = { .keep = IVL_NONE, .resize = IVL_NONE };
     if (e->resize.buf.handle) in.resize = ivl_extern(c->g, &e->resize, NULL);
     in.pixels = c->pixels = ivl_input(c->g, "pixels", IVL_U8, 4, (int64_t[]){ e->batch, s, s, 3 });
-    c->out = ivl_keep(c->g, ivl_l2_norm(c->g, ivl_encode_image(&scope, &in)));
+    ivl_val x = e->queries ? ivl_encode_image_g(&scope, ivl_vit(&scope, &in, NULL)) : ivl_encode_image(&scope, &in);
+    c->out = ivl_keep(c->g, ivl_l2_norm(c->g, x));
     return ivl_plan_create(e->dev, c->g, NULL, &c->plan);
 }
 
@@ -69,8 +71,10 @@ static ivl_status make_matrix(ivl_embedder *e)
 
 static ivl_status load(ivl_embedder *e, const char *dir)
 {
-    ivl_params_options parts = { .parts = IVL_PART_C };
+    ivl_params_options parts = { .parts = IVL_PART_C | (e->queries ? IVL_PART_G : 0u) };
     IVL_TRY(ivl_config_load(dir, &e->config));
+    IVL_CHECK(!e->queries || e->config.text.queries, IVL_EINVAL,
+              "%s: this model has no queries (num_query_token 0): InternVL-G needs stage 2", dir);
     IVL_TRY(ivl_tokenizer_open(dir, &e->tok));
     IVL_CHECK(ivl_tokenizer_size(e->tok) <= e->config.text.vocab, IVL_EFORMAT,
               "%s: the tokenizer has %d tokens and the model %d: this tokenizer.model is of another model", dir,
@@ -106,7 +110,7 @@ ivl_status ivl_embedder_open(const char *model_dir, ivl_device *dev, const ivl_e
     if (!options) options = &none;
     ivl_embedder *e = calloc(1, sizeof *e);
     IVL_CHECK(e, IVL_ENOMEM, "out of memory");
-    e->dev = dev, e->dtype = options->compute, e->batch = options->batch > 0 ? options->batch : 8;
+    e->dev = dev, e->queries = options->queries, e->dtype = options->compute, e->batch = options->batch > 0 ? options->batch : 8;
     ivl_status s = ivl_stream_open(dev, &e->stream);
     if (s == IVL_OK) s = load(e, model_dir);
     e->transform.fit = options->center_crop ? IVL_FIT_CENTER : IVL_FIT_SQUASH;

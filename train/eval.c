@@ -112,7 +112,7 @@ static json_t *result(const ivl_eval_options *o, choice which, const subset *u, 
     set_recalls(metrics, "image", t2i), set_recalls(metrics, "text", i2t);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], "
                      "s:[ff], s:[ff]}",
-                     "dataset", o->data, "model", "internvl_c", "pretrained", o->model, "task",
+                     "dataset", o->data, "model", o->queries ? "internvl_g" : "internvl_c", "pretrained", o->model, "task",
                      "zeroshot_retrieval", "language", which.lang ? which.lang : "all", "script",
                      which.script ? which.script : "all", "images", u->n_image, "texts", u->n, "metrics",
                      metrics, "chance@1", t2i->chance[0], "chance@5", t2i->chance[1], "chance@10",

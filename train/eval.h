@@ -7,6 +7,7 @@
 
 typedef struct ivl_eval_options {
     const char *model, *data;   /* named in the results */
+    bool        queries;        /* the embedder is InternVL-G */
     const char *languages;      /* "en,de": only these; NULL: every language that the captions tell */
     void      (*progress)(void *ctx, const char *what, int64_t done, int64_t total);
     void       *ctx;

@@ -74,13 +74,14 @@ const char *ivl_device_name(const ivl_device *dev);
 
 /* A model with its tokenizer, ready to turn pictures and texts into vectors of one space. One thread at a
  * time. The rows that come out are float32, of length ivl_embedder_dim, and of unit norm: the cosine of a
- * picture and a text is their dot product (InternVL-C, 2312.14238 section 3.3). */
+ * picture and a text is their dot product (InternVL-C, or by option G; 2312.14238 section 3.3). */
 typedef struct ivl_embedder ivl_embedder;
 
 typedef struct ivl_embedder_options {
     ivl_dtype compute;     /* storage of weights and activations: IVL_F32, IVL_BF16, IVL_F16 */
     int       batch;       /* pictures or texts at a time; 0: 8 */
     bool      center_crop; /* short side to S and centre crop (classification); else squash (retrieval) */
+    bool      queries;     /* InternVL-G: QLLaMA's queries look at the picture too (a model after stage 2) */
     int       image_size;  /* another input size than the model's: positions are resized; 0: the model's */
 } ivl_embedder_options;
 
