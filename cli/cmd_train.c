@@ -83,12 +83,14 @@ typedef struct screen { cli_progress bar; bool begun; } screen;
 static void progress(void *ctx, const ivl_train_progress *p)
 {
     screen *v = ctx;
-    char text[96], roof[32] = "";
+    char text[160], roof[32] = "", parts[80] = "";
     if (!v->begun) cli_progress_begin(&v->bar, "train", (double)p->steps, (double)p->step - 1);
     v->begun = true;
     if (p->utilisation > 0) snprintf(roof, sizeof roof, " (%.0f %% of the roof)", 100 * p->utilisation);
-    snprintf(text, sizeof text, "loss %.3f  %.0f samples/s  %.0f GFLOP/s%s", p->loss, p->samples_per_s, p->gflops,
-             roof);
+    if (p->stage2)
+        snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f, generate %.2f)", p->itm, p->itc, p->itg);
+    snprintf(text, sizeof text, "loss %.3f%s  %.0f samples/s  %.0f GFLOP/s%s", p->loss, parts, p->samples_per_s,
+             p->gflops, roof);
     cli_progress_step(&v->bar, (double)p->step, text);
 }
 

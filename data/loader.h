@@ -37,6 +37,7 @@ typedef struct ivl_loader_config {
     const ivl_tokenizer *tok;    /* NULL: no text, ids are zero */
     int text_len;                /* L */
     const char *prefix;          /* NULL: "summarize:" */
+    bool stage2;                 /* three texts per row, see ivl_slot_layout */
     int clean_words;             /* 0: captions as they are; else cleaned, at most so many words */
     const char *langs, *without; /* comma lists of language tags: only these (captions without a tag are none
                                     of them); not these. NULL: all; none */
@@ -45,7 +46,10 @@ typedef struct ivl_loader_config {
 } ivl_loader_config;
 
 /* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without
- * gaps. */
+ * gaps. With stage2 a row has three texts, ids [B,3,L] and len [B,3]: one to match with the picture, without a prefix
+ * (the first B - B/2 rows of a batch have it from another picture, of another group where groups are told); the
+ * contrastive one; the one to generate, after IVL_GENERATE_PREFIX. */
+#define IVL_GENERATE_PREFIX "English caption:"
 typedef struct ivl_slot_layout {
     size_t pixels;  /* u8 [B,S,S,3] */
     size_t ids;     /* i32 [B,L] */

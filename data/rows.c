@@ -31,9 +31,9 @@ static int choose(const ivl_loader_config *cfg, const ivl_sample *rec, int64_t s
         if (wanted(cfg, &rec->caption[i]) && pick-- == 0) return i;
 }
 
-static ivl_status tokens(const ivl_loader_config *cfg, const char *text, int32_t *ids, int32_t *len_p)
+static ivl_status tokens(const ivl_loader_config *cfg, const char *prefix, const char *text, int32_t *ids,
+                         int32_t *len_p)
 {
-    const char *prefix = cfg->prefix ? cfg->prefix : "summarize:";
     if (!cfg->clean_words) return ivl_text_encode(cfg->tok, prefix, text, cfg->text_len, ids, len_p);
     char *clean = NULL;
     IVL_TRY(ivl_text_clean(text, cfg->clean_words, &clean));
@@ -44,21 +44,67 @@ static ivl_status tokens(const ivl_loader_config *cfg, const char *text, int32_t
 
 typedef struct place { uint8_t *pixels; int32_t *ids, *len, *caption; int64_t *record; } place;
 
+static size_t texts_of(const ivl_loader_config *cfg) { return cfg->stage2 ? 3 : 1; }
+
 static place place_of(const ivl_row_job *j, void *slot, int size, int row)
 {
     char *p = slot;
     const ivl_slot_layout *l = j->layout;
+    size_t texts = texts_of(j->cfg);
     return (place){ (uint8_t *)p + l->pixels + (size_t)row * (size_t)size * (size_t)size * 3,
-                    (int32_t *)(void *)(p + l->ids) + (size_t)row * (size_t)j->cfg->text_len,
-                    (int32_t *)(void *)(p + l->len) + row, (int32_t *)(void *)(p + l->caption) + row,
+                    (int32_t *)(void *)(p + l->ids) + (size_t)row * texts * (size_t)j->cfg->text_len,
+                    (int32_t *)(void *)(p + l->len) + (size_t)row * texts, (int32_t *)(void *)(p + l->caption) + row,
                     (int64_t *)(void *)(p + l->record) + row };
 }
 
 static void make_empty(const ivl_row_job *j, const place *to, int size)
 {
     memset(to->pixels, 0, (size_t)size * (size_t)size * 3);
-    if (j->cfg->text_len) memset(to->ids, 0, (size_t)j->cfg->text_len * sizeof *to->ids);
-    *to->len = 0, *to->caption = -1, *to->record = -1;
+    size_t texts = texts_of(j->cfg);
+    if (j->cfg->text_len) memset(to->ids, 0, texts * (size_t)j->cfg->text_len * sizeof *to->ids);
+    memset(to->len, 0, texts * sizeof *to->len);
+    *to->caption = -1, *to->record = -1;
+}
+
+static bool same_group(const ivl_sample *a, const ivl_sample *b)
+{
+    return a->group && b->group && !strcmp(a->group, b->group);
+}
+
+/* A caption of another picture, drawn by (seed, step, row). */
+static ivl_status negative_text(const ivl_row_job *j, const ivl_sample *rec, int64_t record, int64_t step, uint32_t row,
+                                int32_t *ids, int32_t *len)
+{
+    const ivl_loader_config *cfg = j->cfg;
+    ivl_rng r = ivl_rng_make(cfg->seed, "negative");
+    char where[1024];
+    for (uint32_t tries = 0; tries < 8 * IVL_MAX_REPLACE; tries++) {
+        int64_t i = (int64_t)ivl_rng_below(r, row, tries, (uint64_t)step, (uint64_t)j->n);
+        ivl_sample other = { 0 };
+        if (cfg->subset) i = cfg->subset[i];
+        if (i == record || ivl_dataset_read_text(j->ds, i, &other) != IVL_OK) continue;
+        int caption = same_group(rec, &other) ? -1 : choose(cfg, &other, step, row);
+        ivl_status s = caption < 0 ? IVL_OK : tokens(cfg, "", other.caption[caption].text, ids, len);
+        ivl_sample_free(&other);
+        if (caption >= 0) return s;
+    }
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no other picture with another caption",
+                    ivl_dataset_where(j->ds, record, where, sizeof where));
+}
+
+/* The texts of a row whose caption is chosen. */
+static ivl_status texts(const ivl_row_job *j, const ivl_sample *rec, int64_t record, int64_t step, uint32_t row,
+                        const char *caption, const place *to)
+{
+    const ivl_loader_config *cfg = j->cfg;
+    int batch = ivl_loader_segment(cfg, step)->batch;
+    const char *prefix = cfg->prefix ? cfg->prefix : "summarize:";
+    if (!cfg->stage2) return tokens(cfg, prefix, caption, to->ids, to->len);
+    int32_t *ids = to->ids, n = cfg->text_len;
+    if ((int)row < batch - batch / 2) IVL_TRY(negative_text(j, rec, record, step, row, ids, to->len));
+    else IVL_TRY(tokens(cfg, "", caption, ids, to->len));
+    IVL_TRY(tokens(cfg, prefix, caption, ids + n, to->len + 1));
+    return tokens(cfg, IVL_GENERATE_PREFIX, caption, ids + 2 * n, to->len + 2);
 }
 
 static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, uint32_t row, int size,
@@ -77,7 +123,7 @@ static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, 
         s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: it has no caption%s",
                      ivl_dataset_where(j->ds, record, where, sizeof where),
                      e->rec.n_captions ? " in a wanted language" : "");
-    if (s == IVL_OK && cfg->tok) s = tokens(cfg, e->rec.caption[caption].text, to->ids, to->len);
+    if (s == IVL_OK && cfg->tok) s = texts(j, &e->rec, record, step, row, e->rec.caption[caption].text, to);
     if (s == IVL_OK) s = ivl_transform_apply(&t, &e->image, cfg->seed, (uint64_t)step, row, to->pixels);
     *to->record = record, *to->caption = caption;
     if (!kept) ivl_cached_destroy(e);

@@ -6,7 +6,8 @@
 
 typedef struct ivl_recipe {
     /* what */
-    char  *model, *init, *data, *tokenizer, *languages;
+    char  *model, *init, *data, *tokenizer, *languages, *stage, *train;
+    int64_t queries, cross_every;
     /* how long, how much */
     int64_t seed, steps, batch, micro_batch, text_len;
     /* pictures: the first low_steps at low_size with mask_ratio of the patches dropped, then image_size, all patches */

@@ -12,8 +12,9 @@
 typedef struct ivl_train_progress {
     int64_t step, steps;      /* finished, of */
     double  loss, grad_norm, logit_scale, lr_image, samples_per_s, gflops; /* of a step some steps ago */
+    double  itm, itc, itg, itm_hits, itg_hits; /* stage 2: losses, shares of right answers */
     double  utilisation;      /* gflops over the device's measured roof; 0: not known */
-    bool    skipped;          /* its gradient was not finite: nothing was updated */
+    bool    stage2, skipped;  /* skipped: its gradient was not finite: nothing was updated */
 } ivl_train_progress;
 
 typedef struct ivl_train_options {

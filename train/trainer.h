@@ -35,6 +35,8 @@ typedef struct ivl_trainer {
     ivl_step_plan           *plan[IVL_TRAIN_SEGMENTS];
     ivl_step_shape           shape[IVL_TRAIN_SEGMENTS];
     int                      n_segments, n_micro;
+    bool                     stage2;
+    int                      prefix_tokens; /* of what stage 2 generates, BOS included */
     ivl_tensor               resize[IVL_TRAIN_SEGMENTS]; /* position matrices of other sizes */
     ivl_flight               flight[IVL_RING];
     ivl_buffer               result;     /* pinned, a row of IVL_STEP_RESULT floats per flight */

@@ -59,6 +59,42 @@ static void fill_hyper(const ivl_trainer *t, int64_t step, float *hyper)
     }
 }
 
+/* n texts from row on, of `bytes` bytes each. */
+static void fill_text(const ivl_trainer *t, const ivl_step_layout *l, const char *from, char *to, size_t row, size_t n,
+                      size_t bytes)
+{
+    memcpy(to + l->ids, from + t->layout.ids + row * bytes, n * bytes);
+    memcpy(to + l->len, from + t->layout.len + row * sizeof(int32_t), n * sizeof(int32_t));
+    const int32_t *len = (const int32_t *)(const void *)(to + l->len);
+    int32_t *last = (int32_t *)(void *)(to + l->last);
+    for (size_t b = 0; b < n; b++) last[b] = len[b] > 0 ? len[b] - 1 : 0;
+}
+
+/* Three texts a row become three thirds of the batch; labels of what is generated begin at the prefix's end. */
+static void fill_texts(const ivl_trainer *t, const ivl_step_shape *s, const ivl_step_layout *l, const char *from, char *to)
+{
+    int b = s->batch, n = s->text_len, q = t->config.text.queries, negatives = b - b / 2;
+    const int32_t *ids = (const int32_t *)(const void *)(from + t->layout.ids);
+    const int32_t *len = (const int32_t *)(const void *)(from + t->layout.len);
+    int32_t *to_ids = (int32_t *)(void *)(to + l->ids), *to_len = (int32_t *)(void *)(to + l->len);
+    int32_t *last = (int32_t *)(void *)(to + l->last), *itm = (int32_t *)(void *)(to + l->itm);
+    int32_t *ignore = (int32_t *)(void *)(to + l->ignore), *labels = (int32_t *)(void *)(to + l->labels);
+    for (int r = 0; r < b; r++) {
+        for (int k = 0; k < 3; k++) {
+            memcpy(to_ids + ((size_t)k * (size_t)b + (size_t)r) * (size_t)n, ids + (3 * r + k) * n, (size_t)n * sizeof *ids);
+            to_len[k * b + r] = q + len[3 * r + k];
+        }
+        last[r] = q + (len[3 * r + 1] > 0 ? len[3 * r + 1] - 1 : 0);
+        itm[r] = len[3 * r] <= 2 ? -100 : r >= negatives;
+        ignore[r] = len[3 * r + 1] == 0;
+        const int32_t *text = ids + (3 * r + 2) * n;
+        for (int i = 0; i < n; i++) { /* position i predicts token i + 1 */
+            bool counts = i + 1 >= t->prefix_tokens && i + 1 < len[3 * r + 2];
+            labels[r * n + i] = counts ? text[i + 1] : -100;
+        }
+    }
+}
+
 void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, const ivl_flight *f)
 {
     int seg = ivl_trainer_segment(t, step);
@@ -70,11 +106,8 @@ void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, cons
         char *to = f->record[i].host;
         size_t row = (size_t)i * (size_t)s->micro, n = (size_t)s->micro;
         memcpy(to + l->pixels, from + t->layout.pixels + row * pixels, n * pixels);
-        memcpy(to + l->ids, from + t->layout.ids + row * ids, n * ids);
-        memcpy(to + l->len, from + t->layout.len + row * sizeof(int32_t), n * sizeof(int32_t));
-        const int32_t *len = (const int32_t *)(const void *)(to + l->len);
-        int32_t *last = (int32_t *)(void *)(to + l->last);
-        for (size_t b = 0; b < n; b++) last[b] = len[b] > 0 ? len[b] - 1 : 0;
+        if (t->stage2) fill_texts(t, s, l, from, to);
+        else fill_text(t, l, from, to, row, n, ids);
         if (s->patches) fill_keep(t, step, s, (int)row, (int32_t *)(void *)(to + l->keep));
         if (s->drop_path) fill_drop(t, step, s, (int)row, (float *)(void *)(to + l->drop));
         fill_hyper(t, step, (float *)(void *)(to + l->hyper));

@@ -22,6 +22,23 @@ static ivl_status open_data(ivl_trainer *t)
     return IVL_OK;
 }
 
+/* Queries, and how long the prefix of generated texts is. */
+static ivl_status configure_stage2(ivl_trainer *t)
+{
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (t->r->queries)
+        t->config.text.queries = (int)t->r->queries, t->config.text.cross_every = (int)t->r->cross_every;
+    IVL_CHECK(t->config.text.queries, IVL_EINVAL, "%s: a model without queries: give their number, as --set queries=16",
+              t->r->init);
+    IVL_TRY(ivl_tokenizer_encode(t->tok, IVL_GENERATE_PREFIX, &ids, &n));
+    free(ids);
+    t->prefix_tokens = (int)n;
+    IVL_CHECK(t->r->text_len > (int64_t)n + 1, IVL_EINVAL, "text_len: %lld tokens leave no room after \"%s\"",
+              (long long)t->r->text_len, IVL_GENERATE_PREFIX);
+    return IVL_OK;
+}
+
 /* Sizes of a fresh model: positions on the grid of the full resolution, vocabulary of the tokenizer. */
 static ivl_status configure(ivl_trainer *t)
 {
@@ -37,6 +54,7 @@ static ivl_status configure(ivl_trainer *t)
         t->config.force_image_size = 0;
         t->config.text.vocab = vocab;
     }
+    if (t->stage2) IVL_TRY(configure_stage2(t));
     IVL_TRY(ivl_config_check(&t->config));
     int patch = t->config.vit.patch;
     IVL_CHECK(r->low_size % patch == 0 && r->image_size % patch == 0, IVL_EINVAL,
@@ -45,15 +63,28 @@ static ivl_status configure(ivl_trainer *t)
     return IVL_OK;
 }
 
+/* What trains in stage 2: ctx is the recipe's word. */
+static bool trains(void *ctx, const char *name)
+{
+    const char *what = ctx;
+    bool added = !strcmp(name, "query_tokens") || !strcmp(name, "logit_scale") || strstr(name, "qllama.model.layers.") ||
+                 !strncmp(name, "clip_projector2.", 16) || !strncmp(name, "itm_head.", 9);
+    if (!strncmp(name, "qllama.model.layers.", 20)) added = strstr(name, ".cross_attn.") != NULL;
+    bool text = !strncmp(name, "qllama.", 7) || !strcmp(name, "text_projection");
+    return added || !strcmp(what, "all") || (!strcmp(what, "text") && text);
+}
+
 static ivl_status open_model(ivl_trainer *t)
 {
-    ivl_params_options o = { .parts = IVL_PART_C, .stage = IVL_STAGE_1 };
+    ivl_params_options o = { .parts = t->stage2 ? IVL_PARTS_ALL : IVL_PART_C, .stage = IVL_STAGE_1 };
+    if (t->stage2) o.trains = trains, o.ctx = t->r->train;
     IVL_TRY(ivl_dtype_parse(t->r->compute, &t->dtype));
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
-    ivl_load_options load = { .check_nan = true };
+    ivl_load_options load = { .check_nan = true, .allow_missing = t->stage2 ? IVL_PART_G | IVL_PART_LM : 0u };
     if (t->r->init[0]) IVL_TRY(ivl_checkpoint_match(t->r->init, t->params, &load));
     IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
-    if (!t->r->init[0]) return ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed);
+    if (!t->r->init[0] || t->stage2) IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed));
+    if (!t->r->init[0]) return IVL_OK;
     return ivl_checkpoint_load(t->r->init, t->params, t->stream, &load, NULL);
 }
 
@@ -62,7 +93,8 @@ static ivl_status open_model(ivl_trainer *t)
 static void shapes(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
-    ivl_step_shape s = { .batch = (int)r->batch,
+    ivl_step_shape s = { .stage = t->stage2 ? IVL_STEP_STAGE2 : IVL_STEP_STAGE1,
+                         .batch = (int)r->batch,
                          .micro = (int)(r->micro_batch ? r->micro_batch : r->batch),
                          .image_size = (int)r->image_size,
                          .text_len = (int)r->text_len,
@@ -176,6 +208,7 @@ static ivl_status open_loader(ivl_trainer *t)
                               .workers = (int)r->workers,
                               .tok = t->tok,
                               .text_len = (int)r->text_len,
+                              .stage2 = t->stage2,
                               .end_step = r->steps,
                               .bad = IVL_BAD_SKIP,
                               .cache_bytes = (size_t)1 << 30,
@@ -211,6 +244,8 @@ static ivl_status save_recipe(ivl_trainer *t)
 ivl_status ivl_trainer_open(ivl_trainer *t)
 {
     IVL_TRY(ivl_recipe_check(t->r));
+    t->stage2 = !strcmp(t->r->stage, "2");
+    IVL_CHECK(!t->stage2 || !t->o->record, IVL_EUNSUPPORTED, "--record writes runs of stage 1 only");
     IVL_TRY(ivl_conf_text(ivl_recipe_rows, ivl_recipe_n_rows, t->r, &t->recipe_text));
     t->checkpoints = ivl_path_join(t->o->out, "checkpoints");
     IVL_CHECK(t->checkpoints, IVL_ENOMEM, "out of memory");
