@@ -104,9 +104,10 @@ ivl_status ivl_prompt_text(ivl_template t, const char *system, const ivl_turn *t
 
 /* --- ids -------------------------------------------------------------------------------------------------------- */
 
-static ivl_status encode_llama(const void *ctx, const char *text, int32_t **ids_p, size_t *n_p)
+static ivl_status encode_bare(const void *ctx, const char *text, int32_t **ids_p, size_t *n_p)
 {
     IVL_TRY(ivl_tokenizer_encode(ctx, text, ids_p, n_p));
+    if (ivl_tokenizer_bos(ctx) < 0) return IVL_OK;
     *n_p -= 1; /* its BOS */
     memmove(*ids_p, *ids_p + 1, *n_p * sizeof **ids_p);
     return IVL_OK;
@@ -114,7 +115,7 @@ static ivl_status encode_llama(const void *ctx, const char *text, int32_t **ids_
 
 ivl_codec ivl_codec_of(const ivl_tokenizer *tok)
 {
-    return (ivl_codec){ encode_llama, tok, ivl_tokenizer_bos(tok), ivl_tokenizer_is_legacy(tok) };
+    return (ivl_codec){ encode_bare, tok, ivl_tokenizer_bos(tok), ivl_tokenizer_is_legacy(tok) };
 }
 
 typedef struct ids { int32_t *v; size_t n; } ids;

@@ -1,6 +1,7 @@
 /* LLaMA's rules around sentencepiece, as Hugging Face's LlamaTokenizer has them, and the caption forms of
  * InternVL. */
 #include "data/tokenizer.h"
+#include "data/bpe.h"
 #include "data/sentencepiece.h"
 #include "runtime/file.h"
 
@@ -11,6 +12,7 @@
 enum { MAX_MODEL = 1 << 28, BYTES_PER_TOKEN = 1024 };
 
 struct ivl_tokenizer {
+    ivl_bpe *bpe;       /* or what follows: */
     ivl_sp *sp;
     ivl_sp_info info;
     bool legacy;
@@ -36,42 +38,112 @@ static ivl_status add(ids *to, const int32_t *v, size_t n)
     return IVL_OK;
 }
 
-ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p)
+static void set_info(ivl_tokenizer *tok)
+{
+    if (!tok->bpe) return;
+    ivl_bpe_info i = ivl_bpe_info_of(tok->bpe);
+    tok->info = (ivl_sp_info){ .size = i.size, .unk = i.unk, .bos = i.add_bos ? i.bos : -1, .eos = i.eos };
+}
+
+static ivl_status open_sp(ivl_tokenizer *tok, const void *data, size_t n, const char *name)
 {
     int32_t *mark = NULL;
+    IVL_TRY(ivl_sp_open(data, n, name, &tok->sp, &tok->info));
+    IVL_CHECK(tok->info.bos >= 0 && tok->info.eos >= 0, IVL_EFORMAT,
+              "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
+    ivl_status s = ivl_sp_encode(tok->sp, MARK, strlen(MARK), &mark, &tok->mark);
+    free(mark);
+    return s;
+}
+
+static ivl_status open_gguf(const void *data, size_t n, const char *name, ivl_bpe **bpe_p)
+{
+    ivl_gguf *f = NULL;
+    IVL_TRY(ivl_gguf_open_memory(data, n, name, &f));
+    ivl_status s = ivl_bpe_from_gguf(f, bpe_p);
+    ivl_gguf_close(f);
+    return s;
+}
+
+/* What kind of file it is shows in its first bytes: sentencepiece models are protocol buffers. */
+ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p)
+{
     ivl_tokenizer *tok = calloc(1, sizeof *tok);
     IVL_CHECK(tok, IVL_ENOMEM, "out of memory");
-    ivl_status s = ivl_sp_open(data, n, name, &tok->sp, &tok->info);
-    if (s == IVL_OK && (tok->info.bos < 0 || tok->info.eos < 0))
-        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
-                     "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
-    if (s == IVL_OK) s = ivl_sp_encode(tok->sp, MARK, strlen(MARK), &mark, &tok->mark);
-    free(mark);
+    bool gguf = ivl_gguf_is(data, n), json = n && *(const char *)data == '{';
+    ivl_status s = gguf   ? open_gguf(data, n, name, &tok->bpe)
+                   : json ? ivl_bpe_from_json(data, n, name, &tok->bpe)
+                          : open_sp(tok, data, n, name);
     if (s != IVL_OK) {
         ivl_tokenizer_close(tok);
         return s;
     }
+    set_info(tok);
     tok->legacy = true;
     *tok_p = tok;
     return IVL_OK;
 }
 
+/* The file within a folder; NULL: out of memory. */
+static char *inside(const char *dir)
+{
+    static const char *const names[] = { "tokenizer.model", "tokenizer.json", "model.gguf" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct stat st;
+        char *path = ivl_path_join(dir, names[i]);
+        if (!path || !stat(path, &st)) return path;
+        free(path);
+    }
+    return ivl_path_join(dir, names[0]); /* which the message will name */
+}
+
+/* tokenizer_config.json beside a tokenizer.json, if there is one. */
+static ivl_status configure(ivl_tokenizer *tok, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), *data = NULL;
+    char *name = dir ? ivl_path_join(dir, "tokenizer_config.json") : NULL;
+    struct stat st;
+    size_t n = 0;
+    ivl_status s = name ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK && !stat(name, &st)) {
+        s = ivl_read_file(name, MAX_MODEL, &data, &n);
+        if (s == IVL_OK) s = ivl_bpe_configure(tok->bpe, data, n, name);
+        if (s == IVL_OK) set_info(tok);
+    }
+    free(dir), free(name), free(data);
+    return s;
+}
+
+static ivl_status open_file(const char *path, ivl_tokenizer **tok_p)
+{
+    ivl_map map = { 0 };
+    ivl_tokenizer *tok = NULL;
+    IVL_TRY(ivl_map_open(path, &map));
+    ivl_status s = ivl_tokenizer_open_memory(map.data, map.bytes, path, &tok);
+    if (s == IVL_OK && tok->bpe && *(char *)map.data == '{') s = configure(tok, path);
+    ivl_map_close(&map);
+    if (s == IVL_OK) *tok_p = tok;
+    else ivl_tokenizer_close(tok);
+    return s;
+}
+
 ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p)
 {
     struct stat st;
-    char *inside = !stat(path, &st) && S_ISDIR(st.st_mode) ? ivl_path_join(path, "tokenizer.model") : NULL;
-    const char *name = inside ? inside : path;
-    char *data = NULL;
-    size_t n = 0;
-    ivl_status s = ivl_read_file(name, MAX_MODEL, &data, &n);
-    if (s == IVL_OK) s = ivl_tokenizer_open_memory(data, n, name, tok_p);
-    free(data), free(inside);
+    if (stat(path, &st) || !S_ISDIR(st.st_mode)) return open_file(path, tok_p);
+    char *file = inside(path);
+    IVL_CHECK(file, IVL_ENOMEM, "out of memory");
+    ivl_status s = open_file(file, tok_p);
+    free(file);
     return s;
 }
 
 void ivl_tokenizer_close(ivl_tokenizer *tok)
 {
-    if (tok) ivl_sp_close(tok->sp);
+    if (!tok) return;
+    ivl_sp_close(tok->sp);
+    ivl_bpe_close(tok->bpe);
     free(tok);
 }
 
@@ -94,6 +166,19 @@ static bool special_at(const ivl_tokenizer *tok, const char *p, const char *end,
         return true;
     }
     return false;
+}
+
+const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok)
+{
+    return tok->bpe ? ivl_bpe_chat_template(tok->bpe) : NULL;
+}
+
+int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text)
+{
+    size_t n = 0;
+    int32_t id = -1;
+    if (tok->bpe) return ivl_bpe_special(tok->bpe, text);
+    return special_at(tok, text, text + strlen(text), &n, &id) && !text[n] ? id : -1;
 }
 
 static ivl_status add_stretch(const ivl_tokenizer *tok, const char *p, size_t n, bool first, ids *to)
@@ -133,13 +218,23 @@ static ivl_status add_text(const ivl_tokenizer *tok, const char *p, const char *
     return IVL_OK;
 }
 
+static ivl_status add_bpe(const ivl_tokenizer *tok, const char *p, size_t n, ids *to)
+{
+    int32_t *v = NULL;
+    size_t got = 0;
+    IVL_TRY(ivl_bpe_encode(tok->bpe, p, n, &v, &got));
+    ivl_status s = add(to, v, got);
+    free(v);
+    return s;
+}
+
 static ivl_status encode(const ivl_tokenizer *tok, const char *text, size_t n, ids *to)
 {
     char *valid = NULL;
     int32_t bos = tok->info.bos;
     IVL_TRY(ivl_utf8_clean(text, n, &valid, &n));
-    ivl_status s = add(to, &bos, 1);
-    if (s == IVL_OK) s = add_text(tok, valid, valid + n, to);
+    ivl_status s = add(to, &bos, bos >= 0);
+    if (s == IVL_OK) s = tok->bpe ? add_bpe(tok, valid, n, to) : add_text(tok, valid, valid + n, to);
     free(valid);
     return s;
 }
@@ -156,7 +251,7 @@ ivl_status ivl_tokenizer_encode(const ivl_tokenizer *tok, const char *text, int3
     return IVL_OK;
 }
 
-ivl_status ivl_tokenizer_decode(const ivl_tokenizer *tok, const int32_t *in, size_t n, char **text_p)
+static ivl_status decode_sp(const ivl_tokenizer *tok, const int32_t *in, size_t n, char **text_p)
 {
     int32_t *kept = malloc((n + 1) * sizeof *kept);
     IVL_CHECK(kept, IVL_ENOMEM, "out of memory for %zu tokens", n);
@@ -174,6 +269,29 @@ ivl_status ivl_tokenizer_decode(const ivl_tokenizer *tok, const int32_t *in, siz
     return s;
 }
 
+/* Tokens may end within a character, so the text is made valid at the end. */
+static ivl_status decode_bpe(const ivl_tokenizer *tok, const int32_t *in, size_t n, char **text_p)
+{
+    size_t bytes = 0, len = 0;
+    for (size_t i = 0; i < n; i++, bytes += len)
+        IVL_CHECK(ivl_bpe_token(tok->bpe, in[i], &len), IVL_EINVAL, "token %zu is %d; the vocabulary has %d", i,
+                  (int)in[i], tok->info.size);
+    char *raw = malloc(bytes + 1), *at = raw;
+    IVL_CHECK(raw, IVL_ENOMEM, "out of memory for %zu tokens", n);
+    for (size_t i = 0; i < n; i++, at += len) {
+        const char *p = ivl_bpe_token(tok->bpe, in[i], &len);
+        if (len) memcpy(at, p, len);
+    }
+    ivl_status s = ivl_utf8_clean(raw, bytes, text_p, NULL);
+    free(raw);
+    return s;
+}
+
+ivl_status ivl_tokenizer_decode(const ivl_tokenizer *tok, const int32_t *in, size_t n, char **text_p)
+{
+    return tok->bpe ? decode_bpe(tok, in, n, text_p) : decode_sp(tok, in, n, text_p);
+}
+
 ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const char *text, int max_len,
                            int32_t *out, int32_t *len_p)
 {
@@ -186,6 +304,7 @@ ivl_status ivl_text_encode(const ivl_tokenizer *tok, const char *prefix, const c
     ids v = { 0 };
     int32_t eos = tok->info.eos;
     ivl_status s = encode(tok, all, np + nt, &v);
+    if (s == IVL_OK && eos < 0) s = ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__, "the tokenizer has no end of text");
     if (v.n > (size_t)max_len - 1) v.n = (size_t)max_len - 1;
     if (s == IVL_OK) s = add(&v, &eos, 1);
     if (s == IVL_OK) {

@@ -1,5 +1,5 @@
-/* Text to token ids and back: sentencepiece models under LLaMA's rules, and InternVL's conventions for
- * captions. All but open, close and legacy may be called by many threads at once. Text is UTF-8; every byte
+/* Text to token ids and back: sentencepiece models under LLaMA's rules, byte-level BPE (data/bpe.h), and InternVL's
+ * conventions for captions. All but open, close and legacy may be called by many threads at once. Text is UTF-8; every byte
  * that is not valid UTF-8 counts as U+FFFD. */
 #ifndef IVL_DATA_TOKENIZER_H
 #define IVL_DATA_TOKENIZER_H
@@ -8,8 +8,9 @@
 
 typedef struct ivl_tokenizer ivl_tokenizer;
 
-ivl_status ivl_tokenizer_open(const char *path,
-                              ivl_tokenizer **tok_p); /* tokenizer.model, or a folder with one */
+/* tokenizer.model, tokenizer.json (tokenizer_config.json beside it is read, too), a GGUF file, or a folder with one of
+ * these, sought in this order. */
+ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p);
 ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p);
 void       ivl_tokenizer_close(ivl_tokenizer *tok);
 
@@ -20,11 +21,17 @@ void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy);
 bool ivl_tokenizer_is_legacy(const ivl_tokenizer *tok);
 
 int ivl_tokenizer_size(const ivl_tokenizer *tok); /* vocabulary */
-int ivl_tokenizer_bos(const ivl_tokenizer *tok);
+int ivl_tokenizer_bos(const ivl_tokenizer *tok); /* what stands before every text; -1: nothing does */
 int ivl_tokenizer_eos(const ivl_tokenizer *tok);
 int ivl_tokenizer_unk(const ivl_tokenizer *tok);
 
-/* BOS, then the text; "<s>", "</s>" and "<unk>" in it are single tokens. *ids_p is freed by the caller. */
+/* Id of a special token by its text, as "<|im_end|>"; -1: none. */
+int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text);
+/* The Jinja text that the model's files carry; NULL: none. */
+const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok);
+
+/* BOS (if there is one), then the text; special tokens in it, as "<s>" and "<|im_end|>", are single ones. *ids_p is
+ * freed by the caller. */
 ivl_status ivl_tokenizer_encode(const ivl_tokenizer *tok, const char *text, int32_t **ids_p, size_t *n_p);
 
 /* The text of n ids, without the special ones; *text_p is freed by the caller. */

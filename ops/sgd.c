@@ -1,12 +1,13 @@
-/* sgd: one step of gradient descent with momentum and weight decay over a flat range, in place. The rates are read on
- * the device, so that one plan serves every step. */
+/* sgd: one step of gradient descent with momentum and weight decay over a flat range, in place. The rates and the
+ * gradient norm are read on the device, so that one plan serves every step; a norm that is not finite leaves everything
+ * as it is. */
 #include "ops/op.h"
 
-enum { P, GRAD, M, HYPER, INPUTS };
+enum { P, GRAD, M, HYPER, SQ_NORM, INPUTS };
 
-void ivl_sgd(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val hyper, ivl_sgd_attr a)
+void ivl_sgd(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val hyper, ivl_val sq_norm, ivl_sgd_attr a)
 {
-    ivl_record(g, IVL_OP_sgd, (ivl_val[]){ p, grad, m, hyper }, INPUTS, 0, &a, sizeof a, NULL);
+    ivl_record(g, IVL_OP_sgd, (ivl_val[]){ p, grad, m, hyper, sq_norm }, INPUTS, 0, &a, sizeof a, NULL);
 }
 
 static ivl_status infer(const ivl_node *n)
@@ -24,6 +25,10 @@ static ivl_status infer(const ivl_node *n)
     IVL_TRY(ivl_need(n, HYPER, "hyper", -1));
     IVL_CHECK(n->x[HYPER]->dtype == IVL_F32 && ivl_numel(n->x[HYPER]) == 2, IVL_ESHAPE,
               "sgd: hyper is %s, not f32[2]", ivl_tensor_text(n->x[HYPER], a, sizeof a));
+    const ivl_tensor *norm = n->x[SQ_NORM];
+    IVL_CHECK(!norm || (norm->dtype == n->x[P]->dtype && ivl_numel(norm) == 1), IVL_ESHAPE,
+              "sgd: sq_norm is %s, not one %s", norm ? ivl_tensor_text(norm, a, sizeof a) : "",
+              ivl_dtype_name(n->x[P]->dtype));
     return IVL_OK;
 }
 
@@ -40,11 +45,13 @@ static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, iv
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
 {
     (void)scratch, (void)off;
+    const ivl_sgd_attr *at = n->attr;
     int64_t count = ivl_numel(n->x[P]);
     ivl_args a = { 0 };
     for (int i = P; i < INPUTS; i++) ivl_arg_tensor(&a, n->x[i]);
     ivl_arg_long(&a, count);
-    ivl_arg_float(&a, (float)((const ivl_sgd_attr *)n->attr)->momentum);
+    ivl_arg_float(&a, (float)at->momentum), ivl_arg_float(&a, (float)at->clip);
+    ivl_arg_int(&a, n->x[SQ_NORM] != NULL);
     return ivl_enqueue(s, p->k[0], ivl_flat_groups(count, p->p), 1, 1, p->p[0], &a);
 }
 

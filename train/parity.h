@@ -103,5 +103,7 @@ ivl_status ivl_verify_decode(ivl_parity *c, const char *name, const ivl_decoder_
                              const ivl_parity_prompts *p);
 /* Both chat models: picture tokens, logits, loss, gradients, replies. */
 ivl_status ivl_verify_chat(ivl_parity *c);
+/* heads.safetensors: linear probe, segmentation. */
+ivl_status ivl_verify_heads(ivl_parity *c);
 
 #endif

@@ -198,6 +198,7 @@ ivl_status ivl_verify(const char *dir, ivl_device *dev, const ivl_verify_options
     if (s == IVL_OK) s = ivl_verify_tokens(&c);
     if (s == IVL_OK) s = ivl_verify_captions(&c);
     if (s == IVL_OK) s = ivl_verify_chat(&c);
+    if (s == IVL_OK) s = ivl_verify_heads(&c);
     if (s == IVL_OK) unknown(&c);
     for (int i = 0; s == IVL_OK && i < 3; i++) counts_p[i] = c.counts[i];
     ivl_parity_close(&c);

@@ -340,9 +340,9 @@ typedef struct ivl_adamw_attr { double beta1, beta2, eps, clip; } ivl_adamw_attr
 void ivl_adamw(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val v, ivl_val hyper, ivl_val sq_norm,
                ivl_adamw_attr a);
 /* In place on p and m (S[n]) from gradient S[n]: m = momentum m + grad + wd p; p -= lr m. hyper f32[2] = learning rate,
- * weight decay. With m zero before the first step this is PyTorch's SGD. */
-typedef struct ivl_sgd_attr { double momentum; } ivl_sgd_attr;
-void ivl_sgd(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val hyper, ivl_sgd_attr a);
+ * weight decay; sq_norm and clip as adamw has them. With m zero before the first step this is PyTorch's SGD. */
+typedef struct ivl_sgd_attr { double momentum, clip; } ivl_sgd_attr;
+void ivl_sgd(ivl_graph *g, ivl_val p, ivl_val grad, ivl_val m, ivl_val hyper, ivl_val sq_norm, ivl_sgd_attr a);
 typedef struct ivl_clamp_attr { double lo, hi; } ivl_clamp_attr;
 void ivl_clamp(ivl_graph *g, ivl_val x, double lo, double hi);    /* in place */
 /* Rounds external master weights into external compute copies: y = x in y's dtype. */

@@ -1,5 +1,7 @@
 #include "tests/ops/cases.h"
 
+#include <math.h>
+
 #include "runtime/dtype.h"
 
 static ivl_status fix(const ivl_node *n)
@@ -12,14 +14,20 @@ static ivl_status fix(const ivl_node *n)
 
 void ivl_cases_sgd(ivl_case_list *list)
 {
-    static const int64_t sizes[] = { 1, 37, 5000 };
-    static const double momentum[] = { 0.9, 0, 0.9 };
-    for (int i = 0; i < 3; i++) {
-        ivl_sgd_attr a = { momentum[i] };
-        int64_t n = sizes[i];
+    static const struct {
+        const char *name;
+        int64_t n;
+        double momentum, norm, clip; /* norm < 0: none */
+    } sets[] = {
+        { "one", 1, 0.9, -1, 0 },        { "no momentum", 37, 0, 4, 0 },    { "clipped", 37, 0.9, 64, 5 },
+        { "not clipped", 37, 0.9, 4, 5 }, { "many", 5000, 0.9, 36, 5 }, { "infinite norm", 37, 0.9, INFINITY, 5 },
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        ivl_sgd_attr a = { sets[i].momentum, sets[i].clip };
+        int64_t n = sets[i].n;
         ivl_case c = { .op = IVL_OP_sgd,
-                       .size = i < 2 ? IVL_TINY : IVL_NORMAL,
-                       .n_in = 4,
+                       .size = n < 1000 ? IVL_TINY : IVL_NORMAL,
+                       .n_in = 5,
                        .attr = &a,
                        .attr_bytes = sizeof a,
                        .fix = fix,
@@ -27,8 +35,10 @@ void ivl_cases_sgd(ivl_case_list *list)
                        .in = { { IVL_ROLE_S, IVL_DIMS(n) },
                                { IVL_ROLE_S, IVL_DIMS(n), .draw = { IVL_DRAW_NORMAL, 0, 0.1 } },
                                { IVL_ROLE_S, IVL_DIMS(n), .draw = { IVL_DRAW_NORMAL, 0, 0.5 } },
-                               { IVL_ROLE_F32, IVL_DIMS(2) } } };
-        snprintf(c.name, sizeof c.name, "%lld, momentum %g", (long long)n, momentum[i]);
+                               { IVL_ROLE_F32, IVL_DIMS(2) },
+                               { sets[i].norm < 0 ? IVL_ROLE_ABSENT : IVL_ROLE_S,
+                                 .draw = { IVL_DRAW_CONST, sets[i].norm } } } };
+        snprintf(c.name, sizeof c.name, "%s", sets[i].name);
         ivl_case_add(list, &c);
     }
 }

@@ -64,6 +64,7 @@ END_TEST
 int main(void)
 {
     TCase *t = tcase_create("math");
+    tcase_set_timeout(t, 60); /* seconds under a sanitizer */
     tcase_add_test(t, test_exp);
     tcase_add_test(t, test_gelu);
     return run_suite("kernels/math.h", t);

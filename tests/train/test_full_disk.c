@@ -109,6 +109,9 @@ static void setup(void)
     for (int i = 0; i < 200; i++) fprintf(f, "a cat\n");
     for (int i = 0; i < 3000; i++) fputs("cat ", f);
     ck_assert_int_eq(fclose(f), 0);
+    f = fopen(at("words"), "w");
+    for (int i = 0; i < 20; i++) fprintf(f, "the quick brown fox jumps over the lazy dog, packs my box with jugs\n");
+    ck_assert_int_eq(fclose(f), 0);
     ck_assert_msg(ivl(0, TRAIN "$D/whole") == 0, "%s", err);
 }
 
@@ -167,7 +170,8 @@ START_TEST(a_checkpoint_that_does_not_fit)
     ck_assert_msg(ivl(0, TRAIN "$D/part --resume") == 0, "%s", err);
     same_bytes("whole/model/model.safetensors", "part/model/model.safetensors");
     same_bytes("whole/model/tokenizer.model", "part/model/tokenizer.model");
-    same_bytes("whole/checkpoints/step-00000008/moment2.safetensors", "part/checkpoints/step-00000008/moment2.safetensors");
+#define LAST "/checkpoints/step-00000008/moment2.safetensors"
+    same_bytes("whole" LAST, "part" LAST);
 }
 END_TEST
 
@@ -212,7 +216,7 @@ START_TEST(scores_and_reports)
           "e.json");
     fails(1000, "report $D/whole --out $D/x.html", "x.html");
     fails(100, "devices --device host --save-caps $D/x.caps", "x.caps");
-    fails(1000, "tokenizer train --corpus $D/recipe.yaml --vocab 300 --out $D/x.model", "x.model");
+    fails(1000, "tokenizer train --corpus $D/words --vocab 300 --out $D/x.model", "x.model");
     static const char *const none[] = { "x.json", "e.json", "x.html", "x.caps", "x.model" };
     for (int i = 0; i < 5; i++) ck_assert_msg(!is_there(none[i]), "%s is left", none[i]);
 }
