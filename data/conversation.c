@@ -33,6 +33,11 @@ const char *ivl_template_system(ivl_template t)
                                     : "";
 }
 
+const char *ivl_template_end(ivl_template t)
+{
+    return t == IVL_TEMPLATE_VICUNA ? END : t == IVL_TEMPLATE_CHATML ? IM_END : "\n";
+}
+
 /* --- text ------------------------------------------------------------------------------------------------------- */
 
 static void put_vicuna(FILE *f, const char *system, const ivl_turn *turn, int n)

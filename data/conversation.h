@@ -22,11 +22,20 @@ const char *ivl_template_name(ivl_template t);
 /* What stands before the first turn unless the caller says otherwise; "": nothing. */
 const char *ivl_template_system(ivl_template t);
 
+/* What ends an answer: "</s>", "\n", "<|im_end|>". Where the tokenizer has it as a special token, generation stops at
+ * it beside EOS. */
+const char *ivl_template_end(ivl_template t);
+/* What the model's own chat template is, told by its text, or by the special tokens where there is none. *system_p:
+ * the system message that it puts where a conversation brings none, freed by the caller; NULL: the template's. A form
+ * that is not known here is IVL_EUNSUPPORTED. */
+ivl_status  ivl_template_detect(const ivl_tokenizer *tok, ivl_template *t_p, char **system_p);
+ivl_status  ivl_template_of_jinja(const char *jinja, ivl_template *t_p, char **system_p);
+
 /* The text of n turns, freed by the caller; one whose last answer is NULL ends where generation begins. system: NULL:
  * the template's own. */
 ivl_status ivl_prompt_text(ivl_template t, const char *system, const ivl_turn *turn, int n, char **text_p);
 
-/* How text becomes ids; ivl_codec_of makes LLaMA's. */
+/* How text becomes ids; ivl_codec_of makes a tokenizer's. */
 typedef struct ivl_codec {
     /* Ids of a text that is not empty, special tokens in it as single ones, nothing in front; freed by the caller. */
     ivl_status (*encode)(const void *ctx, const char *text, int32_t **ids_p, size_t *n_p);

@@ -114,8 +114,9 @@ static ivl_status message(const record *r, const json_t *all, size_t i, who *who
         *who_p = names[k].who, *text_p = json_string_value(value);
         return IVL_OK;
     }
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: \"from\" of \"conversations\"[%zu] is \"%s\"; human or gpt is "
-                    "expected", r->where, i, json_string_value(from));
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
+                    "%s: \"from\" of \"conversations\"[%zu] is \"%s\"; human or gpt is expected", r->where, i,
+                    json_string_value(from));
 }
 
 static ivl_status read_turns(record *r)

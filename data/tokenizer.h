@@ -51,6 +51,12 @@ ivl_status ivl_text_contrastive(const ivl_tokenizer *tok, const char *text, int 
  * white space become one space, at most `words` words (0: all). *out_p is freed by the caller. */
 ivl_status ivl_text_clean(const char *text, int words, char **out_p);
 
+/* Writes c as UTF-8; returns its bytes, at most 4. */
+size_t ivl_utf8_put(char *out, uint32_t c);
+
+/* The lower case of a code point by itself (Unicode; no rule that looks at its neighbours). */
+uint32_t ivl_lower(uint32_t c);
+
 /* text[n] with every byte that is not part of valid UTF-8 replaced by U+FFFD, and a 0 after it; freed by the
  * caller. */
 ivl_status ivl_utf8_clean(const char *text, size_t n, char **out_p, size_t *n_p);

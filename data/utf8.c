@@ -23,7 +23,7 @@ size_t ivl_utf8_next(const char *text, size_t n, uint32_t *c)
     return *c < least[len] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
 }
 
-static size_t put(char *out, uint32_t c)
+size_t ivl_utf8_put(char *out, uint32_t c)
 {
     if (c < 0x80) return out[0] = (char)c, 1;
     size_t len = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -40,7 +40,7 @@ ivl_status ivl_utf8_clean(const char *text, size_t n, char **out_p, size_t *n_p)
     for (size_t i = 0; i < n;) {
         uint32_t c = 0;
         size_t len = ivl_utf8_next(text + i, n - i, &c);
-        m += put(out + m, len ? c : 0xfffd);
+        m += ivl_utf8_put(out + m, len ? c : 0xfffd);
         i += len ? len : 1;
     }
     out[m] = 0;
@@ -57,6 +57,12 @@ static uint32_t lower(uint32_t c)
 {
     if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
     return unicode ? (uint32_t)towlower_l((wint_t)c, unicode) : c;
+}
+
+uint32_t ivl_lower(uint32_t c)
+{
+    pthread_once(&unicode_once, make_unicode);
+    return lower(c);
 }
 
 static bool has_case(uint32_t c)
@@ -99,9 +105,9 @@ static size_t lower_all(const char *in, size_t n, char *out)
     for (size_t i = 0; i < n;) {
         uint32_t c = 0;
         i += ivl_utf8_next(in + i, n - i, &c);
-        if (c == 0x3a3) m += put(out + m, after_letter && !goes_on(in + i, n - i) ? 0x3c2 : 0x3c3);
-        else if (c == 0x130) m += put(out + m, 'i'), m += put(out + m, 0x307);
-        else m += put(out + m, lower(c));
+        if (c == 0x3a3) m += ivl_utf8_put(out + m, after_letter && !goes_on(in + i, n - i) ? 0x3c2 : 0x3c3);
+        else if (c == 0x130) m += ivl_utf8_put(out + m, 'i'), m += ivl_utf8_put(out + m, 0x307);
+        else m += ivl_utf8_put(out + m, lower(c));
         if (!is_within(c)) after_letter = has_case(c);
     }
     return m;

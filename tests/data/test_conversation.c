@@ -151,6 +151,69 @@ START_TEST(chatml_labels)
 }
 END_TEST
 
+/* Byte-level BPE: special tokens bound the answers, and no BOS stands in front. */
+START_TEST(chatml_bpe)
+{
+    ivl_tokenizer *tok = NULL;
+    ck_assert_msg(ivl_tokenizer_open(source("tests/golden/bpe/smollm.gguf"), &tok) == IVL_OK, "%s", ivl_last_error());
+    ivl_codec c = ivl_codec_of(tok);
+    ivl_turn t[] = { { "Who?", "  the cat \n" }, { "and?", "" }, { "<image>\nwhat", "\nthe dog" } };
+    ivl_sft s = { 0 };
+    int32_t *ids = NULL;
+    size_t n = 0;
+    char *text = NULL;
+    ck_assert_int_lt(c.bos, 0);
+    ck_assert_int_eq(ivl_sft_make(&c, IVL_TEMPLATE_CHATML, "sys", t, 2, &s), IVL_OK);
+    ck_assert_int_eq(ivl_prompt_text(IVL_TEMPLATE_CHATML, "sys", t, 2, &text), IVL_OK);
+    ck_assert_int_eq(ivl_tokenizer_encode(tok, text, &ids, &n), IVL_OK);
+    ck_assert_uint_eq(n, s.n);
+    ck_assert_mem_eq(ids, s.ids, n * sizeof *ids);
+    free(ids), free(text);
+    ivl_sft_free(&s);
+    ck_assert_int_eq(ivl_sft_make(&c, IVL_TEMPLATE_CHATML, NULL, t, 3, &s), IVL_OK);
+    int ends = 0;
+    int end = ivl_tokenizer_special(tok, ivl_template_end(IVL_TEMPLATE_CHATML));
+    for (size_t i = 0; i < s.n; i++) ends += s.labels[i] == end;
+    ck_assert_int_eq(ends, 3);
+    text = learned(tok, &s);
+    ck_assert_str_eq(text, "  the cat \n\nthe dog");
+    free(text);
+    ivl_sft_free(&s);
+    ivl_template kind;
+    char *system = (char *)"unset";
+    ck_assert_int_eq(ivl_template_detect(tok, &kind, &system), IVL_OK);
+    ck_assert_int_eq(kind, IVL_TEMPLATE_CHATML);
+    ck_assert_ptr_null(system);
+    ivl_tokenizer_close(tok);
+}
+END_TEST
+
+/* SmolLM2's template has a system message of its own. */
+START_TEST(detection)
+{
+    static const char jinja[] =
+        "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n"
+        "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\\n' }}{% endif %}"
+        "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}";
+    ivl_tokenizer *tok = open_tokenizer(true);
+    ivl_template kind;
+    char *system = NULL;
+    ck_assert_int_eq(ivl_template_detect(tok, &kind, &system), IVL_OK);
+    ck_assert_int_eq(kind, IVL_TEMPLATE_VICUNA);
+    ck_assert_ptr_null(system);
+    ivl_tokenizer_close(tok);
+    ck_assert_int_eq(ivl_template_of_jinja(jinja, &kind, &system), IVL_OK);
+    ck_assert_int_eq(kind, IVL_TEMPLATE_CHATML);
+    ck_assert_str_eq(system, "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
+    free(system);
+    ck_assert_int_eq(ivl_template_of_jinja("{{ '<|im_start|>system\n' + s + '<|im_end|>' }}", &kind, &system), IVL_OK);
+    ck_assert_ptr_null(system);
+    ck_assert_int_eq(ivl_template_of_jinja("'USER: ' + m + ' ASSISTANT: '", &kind, &system), IVL_OK);
+    ck_assert_int_eq(kind, IVL_TEMPLATE_VICUNA);
+    ck_assert_int_eq(ivl_template_of_jinja("[INST] {{ m }} [/INST]", &kind, &system), IVL_EUNSUPPORTED);
+}
+END_TEST
+
 START_TEST(plain_labels)
 {
     ivl_tokenizer *tok = open_tokenizer(_i);
@@ -216,6 +279,8 @@ int main(void)
     tcase_add_test(t, oracle_prompts);
     tcase_add_test(t, other_texts);
     tcase_add_loop_test(t, chatml_labels, 0, 2);
+    tcase_add_test(t, chatml_bpe);
+    tcase_add_test(t, detection);
     tcase_add_loop_test(t, plain_labels, 0, 2);
     tcase_add_test(t, truncation);
     tcase_add_test(t, errors);
