@@ -10,8 +10,8 @@ if [ ! -x "$dir/bin/pip" ]; then
     python3 -m venv "$dir" || { echo "peers: apt-get install python3-venv" >&2; exit 1; }
 fi
 have() { "$dir/bin/python" -c 'import torch, numpy, safetensors, sentencepiece, PIL' 2>/dev/null; }
-# The CPU build of PyTorch is a tenth of the other one; where its index cannot be reached, the default one will do.
-have || "$dir/bin/pip" install -q torch --index-url "${IVL_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" 2>/dev/null || true
+# The CPU build of PyTorch is a tenth of the other one: name the index that has it in $IVL_TORCH_INDEX.
+have || [ -z "${IVL_TORCH_INDEX:-}" ] || "$dir/bin/pip" install -q torch --index-url "$IVL_TORCH_INDEX"
 have || "$dir/bin/pip" install -q torch numpy safetensors sentencepiece pillow
 have || { echo "peers: $dir is not complete: remove it and run make peers again" >&2; exit 1; }
 "$dir/bin/python" -c 'import torch; print("PyTorch", torch.__version__)'
