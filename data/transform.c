@@ -4,18 +4,18 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const fit_names[] = { "squash", "center", "random" };
+static const char *const fit_names[] = { "squash", "center", "random", "pad" };
 
 const char *ivl_fit_name(ivl_fit fit) { return fit_names[fit]; }
 
 ivl_status ivl_fit_parse(const char *name, ivl_fit *fit_p)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (!strcmp(name, fit_names[i])) {
             *fit_p = (ivl_fit)i;
             return IVL_OK;
         }
-    return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "fit \"%s\" is not one of squash, center, random", name);
+    return ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "fit \"%s\" is not one of squash, center, random, pad", name);
 }
 
 /* Half to even, as Python's round: the current rounding mode is the default one. */
@@ -93,11 +93,30 @@ static ivl_status center(const ivl_image *im, int size, bool flip, uint8_t *dst)
     return s;
 }
 
+static ivl_status pad(const ivl_image *im, int size, bool flip, uint8_t *dst)
+{
+    static const uint8_t mean[3] = { 123, 116, 103 }; /* 255 times ImageNet's mean, cut */
+    int side = im->width > im->height ? im->width : im->height;
+    const double box[4] = { 0, 0, side, side };
+    ivl_image all = { 0 };
+    if (im->width == im->height)
+        return ivl_resize(im->rgb, side, side, (size_t)side * 3, box, dst, size, size, flip);
+    IVL_TRY(ivl_image_alloc("pad", (uint64_t)side, (uint64_t)side, &all));
+    size_t left = (size_t)(side - im->width) / 2, top = (size_t)(side - im->height) / 2, pitch = (size_t)side * 3;
+    for (size_t i = 0; i < (size_t)side * pitch; i++) all.rgb[i] = mean[i % 3];
+    for (size_t y = 0; y < (size_t)im->height; y++)
+        memcpy(all.rgb + (top + y) * pitch + left * 3, im->rgb + y * (size_t)im->width * 3, (size_t)im->width * 3);
+    ivl_status s = ivl_resize(all.rgb, side, side, pitch, box, dst, size, size, flip);
+    ivl_image_free(&all);
+    return s;
+}
+
 ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint64_t seed, uint64_t step,
                                uint32_t row, uint8_t *dst)
 {
     ivl_crop c = ivl_crop_draw(t, im->width, im->height, seed, step, row);
     if (t->fit == IVL_FIT_CENTER) return center(im, t->size, c.flip, dst);
+    if (t->fit == IVL_FIT_PAD) return pad(im, t->size, c.flip, dst);
     const double box[4] = { 0, 0, c.w, c.h };
     size_t pitch = (size_t)im->width * 3;
     return ivl_resize(im->rgb + (size_t)c.y * pitch + (size_t)c.x * 3, c.w, c.h, pitch, box, dst, t->size,

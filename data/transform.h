@@ -16,10 +16,11 @@ ivl_status ivl_resize(const uint8_t *src, int sw, int sh, size_t pitch, const do
 typedef enum ivl_fit {
     IVL_FIT_SQUASH, /* the whole picture, aspect not kept: retrieval, captioning */
     IVL_FIT_CENTER, /* short side to S, centre crop: classification */
-    IVL_FIT_RANDOM  /* random resized crop: training */
+    IVL_FIT_RANDOM, /* random resized crop: training */
+    IVL_FIT_PAD     /* padded to a square with the mean colour, picture in the middle: chat (LLaVA's expand2square) */
 } ivl_fit;
 
-/* "squash", "center", "random". */
+/* "squash", "center", "random", "pad". */
 ivl_status  ivl_fit_parse(const char *name, ivl_fit *fit_p);
 const char *ivl_fit_name(ivl_fit fit);
 

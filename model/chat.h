@@ -10,6 +10,7 @@
 
 typedef struct ivl_chat_config {
     ivl_model_config tower;
+    bool             no_tower;        /* a language model alone */
     bool             bare_vit;        /* the tower's names lack "vision_model.": tower "c" */
     ivl_text_config  llm;
     bool             two_projectors;  /* "d" */

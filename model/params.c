@@ -242,7 +242,8 @@ static void projector(table *t, const char *name, const ivl_chat_config *c, int6
     }
 }
 
-static void chat_rows(table *t, const ivl_chat_config *c)
+/* What turns pictures into tokens. */
+static void tower(table *t, const ivl_chat_config *c)
 {
     t->part = IVL_PART_C, t->stages = 0, t->group = IVL_GROUP_IMAGE;
     t->init = IVL_INIT_TRUNC, t->a = c->tower.vit.init_std, t->b = 1, t->prefix = "qllama.";
@@ -256,6 +257,12 @@ static void chat_rows(table *t, const ivl_chat_config *c)
     } else {
         projector(t, "", c, c->tower.vit.width);
     }
+}
+
+static void chat_rows(table *t, const ivl_chat_config *c)
+{
+    if (!c->no_tower) tower(t, c);
+    t->init = IVL_INIT_NORMAL, t->a = 0.02;
     t->part = IVL_PART_LLM, t->stages = IVL_STAGE_3, t->group = IVL_GROUP_TEXT, t->prefix = "llm.";
     decoder(t, &c->llm);
     lm_head(t, &c->llm);

@@ -112,6 +112,28 @@ START_TEST(crops_are_drawn_well)
 }
 END_TEST
 
+START_TEST(padded_to_a_square)
+{
+    ivl_image im = pattern(40, 20);
+    uint8_t out[40][40][3], square[20 * 20 * 3], same[20 * 20 * 3];
+    static const uint8_t mean[3] = { 123, 116, 103 };
+    ivl_transform t = { .fit = IVL_FIT_PAD, .size = 40 };
+    ck_assert_int_eq(ivl_transform_apply(&t, &im, 0, 0, 0, &out[0][0][0]), IVL_OK);
+    for (int x = 0; x < 40; x++) { /* at its own size nothing is resampled */
+        ck_assert_mem_eq(out[9][x], mean, 3);
+        ck_assert_mem_eq(out[30][x], mean, 3);
+    }
+    ck_assert_mem_eq(out[10], im.rgb, 20 * 40 * 3);
+    ivl_image_free(&im);
+    im = pattern(20, 20), t.size = 20;
+    ck_assert_int_eq(ivl_transform_apply(&t, &im, 0, 0, 0, square), IVL_OK);
+    t.fit = IVL_FIT_SQUASH;
+    ck_assert_int_eq(ivl_transform_apply(&t, &im, 0, 0, 0, same), IVL_OK);
+    ck_assert_mem_eq(square, same, sizeof same);
+    ivl_image_free(&im);
+}
+END_TEST
+
 START_TEST(extremes)
 {
     ivl_image im = pattern(1, 400);
@@ -140,6 +162,7 @@ int main(void)
     tcase_add_test(t, mirrored);
     tcase_add_test(t, crop_is_a_view);
     tcase_add_test(t, crops_are_drawn_well);
+    tcase_add_test(t, padded_to_a_square);
     tcase_add_test(t, extremes);
     return run_suite("transform", t);
 }
