@@ -31,7 +31,7 @@ static bool other_part(const char *name)
 static bool is_positions(const ivl_param *q) { return ends_with(q->name, "embeddings.position_embedding"); }
 
 /* Side of the grid of [1,1+g*g,C]; 0 if t is nothing like that. */
-static int grid_of(const ivl_param *q, const ivl_weight *t)
+static int grid_of(const ivl_param *q, const ivl_weights_tensor *t)
 {
     if (!is_positions(q) || t->rank != 3 || t->dim[0] != 1 || t->dim[2] != q->dim[2] || t->dim[1] < 2)
         return 0;
@@ -39,12 +39,12 @@ static int grid_of(const ivl_param *q, const ivl_weight *t)
     return g < 4096 && g * g == t->dim[1] - 1 ? (int)g : 0;
 }
 
-static bool same_shape(const ivl_param *q, const ivl_weight *t)
+static bool same_shape(const ivl_param *q, const ivl_weights_tensor *t)
 {
     return q->rank == t->rank && !memcmp(q->dim, t->dim, (size_t)q->rank * sizeof *q->dim);
 }
 
-static ivl_status compare_shape(const ivl_param *q, const ivl_weight *t, const ivl_load_options *o,
+static ivl_status compare_shape(const ivl_param *q, const ivl_weights_tensor *t, const ivl_load_options *o,
                                 ivl_load_report *r)
 {
     char a[120], b[120], detail[280];
@@ -60,7 +60,7 @@ static ivl_status compare(const ivl_weights *f, const ivl_params *p, const ivl_l
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_weight *t = ivl_weights_find(f, q->file);
+        const ivl_weights_tensor *t = ivl_weights_find(f, q->file);
         if (t) IVL_TRY(compare_shape(q, t, o, r));
         else if (!(q->part & o->allow_missing)) IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, q->file, ""));
     }
@@ -92,7 +92,7 @@ static int64_t count_bad(const float *x, int64_t n)
 }
 
 /* One tensor, piece by piece, through f32 (f64 for f64): exact for every storage type. */
-static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const ivl_weight *t, ivl_stream *s, void *stage,
+static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const ivl_weights_tensor *t, ivl_stream *s, void *stage,
                               int64_t *bad_p)
 {
     ivl_dtype via = t->type == IVL_F64 ? IVL_F64 : IVL_F32;
@@ -108,7 +108,7 @@ static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const iv
 }
 
 /* Position embeddings of another grid. */
-static ivl_status load_resized(const ivl_weights *f, const ivl_param *q, const ivl_weight *t, ivl_stream *s)
+static ivl_status load_resized(const ivl_weights *f, const ivl_param *q, const ivl_weights_tensor *t, ivl_stream *s)
 {
     int g = grid_of(q, t), side = (int)(sqrt((double)(q->dim[1] - 1)) + 0.5);
     int64_t rows = q->dim[1], cols = t->dim[1], c = q->dim[2];
@@ -133,7 +133,7 @@ static ivl_status load_all(const ivl_weights *f, const ivl_params *p, ivl_stream
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_weight *t = ivl_weights_find(f, q->file);
+        const ivl_weights_tensor *t = ivl_weights_find(f, q->file);
         int64_t bad = 0;
         if (!t) continue;
         if (same_shape(q, t)) IVL_TRY(load_tensor(f, q, t, s, stage, &bad));

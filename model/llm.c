@@ -140,7 +140,7 @@ static ivl_status compare_all(const ivl_weights *w, const ivl_llm_tensor *sorted
 {
     for (int i = 0; i < n; i++) {
         const ivl_llm_tensor *t = &sorted[i];
-        const ivl_weight *q = ivl_weights_find(w, t->name);
+        const ivl_weights_tensor *q = ivl_weights_find(w, t->name);
         char a[120], b[120], detail[280];
         if (!q) IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, t->name, ""));
         else if (q->rank != t->rank || memcmp(q->dim, t->dim, (size_t)t->rank * sizeof *t->dim)) {

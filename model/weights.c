@@ -15,13 +15,13 @@ struct ivl_weights {
     ivl_text_config c;      /* of the GGUF file */
 
     int             n;
-    ivl_weight     *weight;
+    ivl_weights_tensor     *weight;
     char          (*name)[IVL_GGUF_NAME]; /* translated ones */
 };
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const ivl_weight *)a)->name, ((const ivl_weight *)b)->name);
+    return strcmp(((const ivl_weights_tensor *)a)->name, ((const ivl_weights_tensor *)b)->name);
 }
 
 static ivl_status reserve(ivl_weights *w, int n)
@@ -46,7 +46,7 @@ static ivl_status list_st(ivl_weights *w)
     IVL_TRY(reserve(w, ivl_st_count(w->st)));
     for (int i = 0; i < w->n; i++) {
         const ivl_st_tensor *t = ivl_st_at(w->st, i);
-        w->weight[i] = (ivl_weight){ .name = t->name, .file = t->file, .type = type_of(t->type), .rank = t->rank,
+        w->weight[i] = (ivl_weights_tensor){ .name = t->name, .file = t->file, .type = type_of(t->type), .rank = t->rank,
                                      .elements = t->elements, .from = t };
         memcpy(w->weight[i].dim, t->dim, sizeof t->dim);
     }
@@ -62,7 +62,7 @@ static ivl_status list_gguf(ivl_weights *w)
     for (int i = 0; i < w->n; i++) {
         const ivl_gguf_tensor *t = ivl_gguf_at(w->gguf, i);
         const char *name = ivl_gguf_to_hf(t->name, w->name[i]) ? w->name[i] : t->name;
-        w->weight[i] = (ivl_weight){ .name = name, .file = t->file, .type = t->type, .rank = t->rank,
+        w->weight[i] = (ivl_weights_tensor){ .name = name, .file = t->file, .type = t->type, .rank = t->rank,
                                      .elements = t->elements, .from = t };
         memcpy(w->weight[i].dim, t->dim, sizeof t->dim);
     }
@@ -120,16 +120,16 @@ void ivl_weights_close(ivl_weights *w)
 }
 
 int ivl_weights_count(const ivl_weights *w) { return w->n; }
-const ivl_weight *ivl_weights_at(const ivl_weights *w, int i) { return &w->weight[i]; }
+const ivl_weights_tensor *ivl_weights_at(const ivl_weights *w, int i) { return &w->weight[i]; }
 const ivl_gguf *ivl_weights_gguf(const ivl_weights *w) { return w->gguf; }
 
-const ivl_weight *ivl_weights_find(const ivl_weights *w, const char *name)
+const ivl_weights_tensor *ivl_weights_find(const ivl_weights *w, const char *name)
 {
-    ivl_weight want = { .name = name };
+    ivl_weights_tensor want = { .name = name };
     return w->n ? bsearch(&want, w->weight, (size_t)w->n, sizeof want, by_name) : NULL;
 }
 
-ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weight *t, int64_t first, int64_t n, ivl_dtype to, void *dst)
+ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst)
 {
     if (w->gguf) return ivl_gguf_read_hf(t->from, &w->c, first, n, to, dst);
     return ivl_st_read(t->from, first, n, to, dst);

@@ -30,7 +30,7 @@ typedef struct source {
 /* What a fill function needs. */
 typedef struct piece {
     const source     *from;
-    const ivl_weight *weight;
+    const ivl_weights_tensor *weight;
     int64_t           rows, cols;
     int               heads; /* 0: rows stay in order */
     ivl_dtype         dtype;
@@ -85,7 +85,7 @@ static bool quantised(ivl_dtype t) { return ivl_dtype_block(t) > 1; }
 /* The type of the first layer's largest matrix stands for the model. */
 static ivl_status choose_dtype(const source *k, const ivl_convert_options *o, ivl_dtype *t_p)
 {
-    const ivl_weight *w = ivl_weights_find(k->w, "model.layers.0.mlp.up_proj.weight");
+    const ivl_weights_tensor *w = ivl_weights_find(k->w, "model.layers.0.mlp.up_proj.weight");
     ivl_dtype t = o->has_dtype ? o->dtype : w ? w->type : IVL_F32;
     bool fits = plain(t) || (o->gguf && quantised(t));
     if (!fits && !o->has_dtype) t = IVL_F32, fits = true;
@@ -97,7 +97,7 @@ static ivl_status choose_dtype(const source *k, const ivl_convert_options *o, iv
 
 static piece piece_of(const source *k, const ivl_llm_tensor *t)
 {
-    const ivl_weight *w = ivl_weights_find(k->w, t->name);
+    const ivl_weights_tensor *w = ivl_weights_find(k->w, t->name);
     return (piece){ .from = k, .weight = w, .rows = t->dim[0], .cols = t->rank == 2 ? t->dim[1] : 1, .dtype = w->type };
 }
 

@@ -12,7 +12,7 @@
 #include "model/weights.h"
 #include "runtime/file.h"
 
-enum { CHUNK = 1 << 20, MAX_PICTURES = 64 };
+enum { MAX_PICTURES = 64 };
 
 struct ivl_talk {
     ivl_device       *dev;
@@ -44,60 +44,42 @@ const char *ivl_talk_form(const ivl_talk *t) { return ivl_template_name(t->form)
 static bool is_chat(const char *model)
 {
     char *path = ivl_path_join(model, "config.json");
-    ivl_chat_config c;
     char *text = NULL;
     struct stat st;
     bool folder = !stat(model, &st) && S_ISDIR(st.st_mode);
-    bool chat = folder && path && ivl_read_file(path, 1 << 20, &text, NULL) == IVL_OK && strstr(text, "\"mm_vision_tower\"");
-    (void)c;
+    bool read = folder && path && ivl_read_file(path, 1 << 20, &text, NULL) == IVL_OK;
+    bool chat = read && strstr(text, "\"mm_vision_tower\"") != NULL;
     free(text), free(path);
     return chat;
 }
 
-static ivl_status write_param(ivl_talk *t, const ivl_weights *w, const ivl_param *q, float *buffer)
+/* Weights of the parameters that config makes. */
+static ivl_status load_weights(ivl_talk *t, const char *model)
 {
-    const ivl_weight *f = ivl_weights_find(w, q->file);
-    IVL_CHECK(f && f->elements == q->elements, IVL_EFORMAT, "%s: missing or of another shape", q->file);
-    for (int64_t i = 0; i < q->elements; i += CHUNK) {
-        int64_t n = q->elements - i < CHUNK ? q->elements - i : CHUNK;
-        IVL_TRY(ivl_weights_read(w, f, i, n, IVL_F32, buffer));
-        IVL_TRY(ivl_param_write(q, t->stream, IVL_WEIGHT, i, n, buffer, IVL_F32));
-    }
-    return IVL_OK;
+    ivl_params_options o = { .chat = &t->config };
+    ivl_load_options load = { .check_nan = true };
+    IVL_TRY(ivl_params_create(&t->config.tower, &o, &t->params));
+    IVL_TRY(ivl_checkpoint_match(model, t->params, &load));
+    IVL_TRY(ivl_params_alloc(t->params, t->dev, t->o.compute, false));
+    return ivl_checkpoint_load(model, t->params, t->stream, &load, NULL);
 }
 
 /* A language model alone. */
 static ivl_status load_llm(ivl_talk *t, const char *model)
 {
     ivl_weights *w = NULL;
-    ivl_load_report report = { 0 };
-    float *buffer = malloc(CHUNK * sizeof *buffer);
-    t->config = (ivl_chat_config){ .no_tower = true };
-    ivl_params_options o = { .chat = &t->config };
-    ivl_status s = buffer ? ivl_weights_open(model, &w) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = ivl_llm_config_load(model, w, &t->config.llm);
-    if (s == IVL_OK) s = ivl_llm_compare(w, &t->config.llm, model, &report);
-    t->config.tower = ivl_config_default();
-    if (s == IVL_OK) s = ivl_params_create(&t->config.tower, &o, &t->params);
-    if (s == IVL_OK) s = ivl_params_alloc(t->params, t->dev, t->o.compute, false);
-    for (int i = 0; s == IVL_OK && i < t->params->n; i++) s = write_param(t, w, &t->params->param[i], buffer);
-    ivl_load_report_free(&report);
+    IVL_TRY(ivl_weights_open(model, &w));
+    t->config = (ivl_chat_config){ .tower = ivl_config_default(), .no_tower = true };
+    ivl_status s = ivl_llm_config_load(model, w, &t->config.llm);
     ivl_weights_close(w);
-    free(buffer);
-    return s;
+    return s == IVL_OK ? load_weights(t, model) : s;
 }
 
 static ivl_status load_chat(ivl_talk *t, const char *dir)
 {
-    ivl_params_options o = { .chat = &t->config };
-    ivl_load_options load = { .check_nan = true };
     IVL_TRY(ivl_chat_config_load(dir, &t->config));
-    IVL_TRY(ivl_params_create(&t->config.tower, &o, &t->params));
-    IVL_TRY(ivl_checkpoint_match(dir, t->params, &load));
-    IVL_TRY(ivl_params_alloc(t->params, t->dev, t->o.compute, false));
-    IVL_TRY(ivl_checkpoint_load(dir, t->params, t->stream, &load, NULL));
     t->transform = (ivl_transform){ .fit = IVL_FIT_PAD, .size = ivl_config_image_size(&t->config.tower) };
-    return IVL_OK;
+    return load_weights(t, dir);
 }
 
 static ivl_status choose_form(ivl_talk *t)
@@ -253,16 +235,16 @@ static bool hear_token(void *ctx, int row, int32_t token)
     return true;
 }
 
-static ivl_status step(void *ctx, const int32_t *token, float *logits) { return ivl_decoder_step(ctx, token, logits); }
-static ivl_status reorder(void *ctx, const int32_t *parent) { return ivl_decoder_reorder(ctx, parent); }
-
 /* Steps are the decoder's, words are ours. */
 typedef struct speaker { ivl_talk *t; ivl_decoder *d; } speaker;
 static ivl_status speaker_step(void *ctx, const int32_t *token, float *logits)
 {
-    return step(((speaker *)ctx)->d, token, logits);
+    return ivl_decoder_step(((speaker *)ctx)->d, token, logits);
 }
-static ivl_status speaker_reorder(void *ctx, const int32_t *parent) { return reorder(((speaker *)ctx)->d, parent); }
+static ivl_status speaker_reorder(void *ctx, const int32_t *parent) 
+{
+    return ivl_decoder_reorder(((speaker *)ctx)->d, parent);
+}
 static bool speaker_heard(void *ctx, int row, int32_t token) { return hear_token(((speaker *)ctx)->t, row, token); }
 
 static ivl_status write_on(ivl_talk *t, const int32_t *arrays, char **answer_p)
@@ -303,8 +285,8 @@ ivl_status ivl_talk_answer(ivl_talk *t, const ivl_turn *turn, int n, void (*hear
     if (s == IVL_OK) s = ivl_prompt_encode(&codec, text, &ids, &n_ids);
     if (s == IVL_OK) s = splice(t, ids, n_ids, &arrays);
     if (s == IVL_OK && t->tokens + t->o.decode.max_new > t->config.llm.max_positions)
-        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "the conversation of %lld tokens and an answer of %d do not fit into the model's %d",
-                     (long long)t->tokens, t->o.decode.max_new, t->config.llm.max_positions);
+        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%lld tokens of conversation and %d of answer do not fit into the model's %d", (long long)t->tokens,
+                     t->o.decode.max_new, t->config.llm.max_positions);
     if (s == IVL_OK) s = write_on(t, arrays, answer_p);
     free(text), free(ids), free(arrays);
     return s;

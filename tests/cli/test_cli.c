@@ -122,6 +122,35 @@ START_TEST(test_selftest)
 }
 END_TEST
 
+/* A chat model of the parity case answers, the same each time; usage and worlds that fail. */
+START_TEST(test_chat)
+{
+    char dir[] = "/tmp/ivl-test-XXXXXX", line[900], args[400];
+    static char first[sizeof out];
+    ck_assert(mkdtemp(dir));
+    for (const char *kind = "cd"; *kind; kind++) {
+        snprintf(line, sizeof line, "cp -r %s/chat_%c %s/%c && cp %s/tokenizer.model %s/%c", source("tests/golden/odd"),
+                 *kind, dir, *kind, source("tests/golden/odd"), dir, *kind);
+        ck_assert_int_eq(system(line), 0);
+        snprintf(args, sizeof args, "chat --device host --model %s/%c --max-new 5 --image %s what is this", dir, *kind,
+                 source("tests/golden/images/cmyk.jpg"));
+        ck_assert_msg(ivl(args) == 0, "%s", err);
+        memcpy(first, out, sizeof first);
+        ck_assert_int_eq(ivl(args), 0);
+        ck_assert_str_eq(first, out);
+    }
+    ck_assert_int_eq(ivl("chat --device host hello"), 2);
+    ck_assert(strstr(err, "--model"));
+    snprintf(args, sizeof args, "chat --device host --model %s/c --template nothing hello", dir);
+    ck_assert_int_eq(ivl(args), 1);
+    ck_assert(strstr(err, "nothing"));
+    snprintf(args, sizeof args, "chat --device host --model %s/c --image %s/no.png hello", dir, dir);
+    ck_assert_int_eq(ivl(args), 1);
+    ck_assert(strstr(err, "no.png"));
+    remove_tree(dir);
+}
+END_TEST
+
 START_TEST(test_save_caps)
 {
     char dir[] = "/tmp/ivl-test-XXXXXX", path[64], args[128], spec[32];
@@ -148,6 +177,7 @@ int main(void)
     tcase_add_test(t, test_data);
     tcase_add_test(t, test_devices);
     tcase_add_test(t, test_selftest);
+    tcase_add_test(t, test_chat);
     tcase_add_test(t, test_save_caps);
     return run_suite("cli", t);
 }

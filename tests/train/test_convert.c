@@ -95,7 +95,7 @@ static double distance(const char *a, const char *b)
     ok(ivl_weights_open(a, &x)), ok(ivl_weights_open(b, &y));
     ck_assert_int_eq(ivl_weights_count(x), ivl_weights_count(y));
     for (int i = 0; i < ivl_weights_count(x); i++) {
-        const ivl_weight *p = ivl_weights_at(x, i), *q = ivl_weights_find(y, p->name);
+        const ivl_weights_tensor *p = ivl_weights_at(x, i), *q = ivl_weights_find(y, p->name);
         ck_assert_msg(q && q->elements == p->elements && q->rank == p->rank, "%s", p->name);
         float *u = malloc((size_t)p->elements * sizeof *u), *v = malloc((size_t)p->elements * sizeof *v);
         double most = 0, off = 0;
