@@ -6,7 +6,7 @@
 
 #include "data/tokenizer.h"
 
-typedef struct token { const char *p; uint32_t n; uint8_t kind; } token;
+typedef struct token { const char *p; uint32_t n; uint8_t kind; bool letters; } token; /* letters: written in the alphabet */
 typedef struct merge { uint64_t pair; int32_t rank, id; } merge; /* rank -1: an empty place */
 
 struct ivl_bpe {
@@ -95,9 +95,9 @@ static ivl_status make_tokens(ivl_bpe *b, const ivl_bpe_source *from)
         size_t n = from->token[i].n;
         IVL_CHECK(kind >= 0 && kind <= IVL_BPE_BYTE, IVL_EFORMAT, "%s: token %lld is of the unknown type %lld", from->name,
                   (long long)i, (long long)kind);
-        if (kind != IVL_BPE_NORMAL || !plain(from->token[i].p, n, at, &n))
-            if ((n = from->token[i].n)) memcpy(at, from->token[i].p, n);
-        b->token[i] = (token){ at, (uint32_t)n, (uint8_t)kind };
+        bool letters = kind == IVL_BPE_NORMAL && plain(from->token[i].p, n, at, &n);
+        if (!letters && (n = from->token[i].n)) memcpy(at, from->token[i].p, n);
+        b->token[i] = (token){ at, (uint32_t)n, (uint8_t)kind, letters };
         at += n;
     }
     return IVL_OK;
@@ -249,6 +249,45 @@ int32_t ivl_bpe_special(const ivl_bpe *b, const char *text)
         if (t->n == strlen(text) && !memcmp(t->p, text, t->n)) return b->special[i];
     }
     return -1;
+}
+
+ivl_bpe_kind ivl_bpe_kind_of(const ivl_bpe *b, int32_t id) { return (ivl_bpe_kind)b->token[id].kind; }
+
+size_t ivl_bpe_written(const ivl_bpe *b, int32_t id, char *room)
+{
+    size_t n = 0;
+    if (!room) {
+        for (int i = 0; i < b->info.size; i++)
+            if (b->token[i].n > n) n = b->token[i].n;
+        return 2 * n + 1;
+    }
+    const token *t = &b->token[id];
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t c = t->letters ? ivl_bpe_letter((unsigned char)t->p[i]) : (unsigned char)t->p[i];
+        if (!t->letters || c < 0x80) room[n++] = (char)c;
+        else room[n++] = (char)(0xc0 | c >> 6), room[n++] = (char)(0x80 | (c & 0x3f)); /* all below U+0800 */
+    }
+    return n;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const ivl_bpe_pair *x = a, *y = b;
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+ivl_status ivl_bpe_merges(const ivl_bpe *b, ivl_bpe_pair **list_p, size_t *n_p)
+{
+    size_t n = 0;
+    ivl_bpe_pair *list = malloc(((size_t)b->pair_mask + 1) * sizeof *list);
+    IVL_CHECK(list, IVL_ENOMEM, "out of memory");
+    for (size_t i = 0; i <= b->pair_mask; i++) {
+        const merge *m = &b->by_pair[i];
+        if (m->rank >= 0) list[n++] = (ivl_bpe_pair){ (int32_t)(m->pair >> 32), (int32_t)(uint32_t)m->pair, m->rank };
+    }
+    qsort(list, n, sizeof *list, by_rank);
+    *list_p = list, *n_p = n;
+    return IVL_OK;
 }
 
 /* --- encoding ------------------------------------------------------------------------------------- */

@@ -58,9 +58,28 @@ ivl_bpe_info ivl_bpe_info_of(const ivl_bpe *b);
 ivl_status   ivl_bpe_set(ivl_bpe *b, const ivl_bpe_info *ids, const char *chat_template); /* ids, add_bos; copies */
 const char  *ivl_bpe_chat_template(const ivl_bpe *b); /* NULL: none */
 
+/* --- writing --- */
+
+/* The vocabulary as metadata of a GGUF file. */
+ivl_status ivl_bpe_put_gguf(const ivl_bpe *b, ivl_gguf_meta *m);
+/* tokenizer.json and tokenizer_config.json in DIR, each atomically. */
+ivl_status ivl_bpe_save(const ivl_bpe *b, const char *dir);
+/* Token as files have it: normal ones in GPT-2's alphabet. In room for 2 bytes a byte of the longest; returns its length.
+ * room NULL: the bytes that the longest needs. */
+size_t     ivl_bpe_written(const ivl_bpe *b, int32_t id, char *room);
+ivl_bpe_kind ivl_bpe_kind_of(const ivl_bpe *b, int32_t id);
+/* Pairs of ids in order of rank, *list_p freed by the caller. */
+typedef struct ivl_bpe_pair { int32_t left, right, rank; } ivl_bpe_pair;
+ivl_status ivl_bpe_merges(const ivl_bpe *b, ivl_bpe_pair **list_p, size_t *n_p);
+
+/* --- rules --- */
+
 /* Length of the first piece of text[n], n > 0, under step `step` of a rule; steps run one inside the other. */
 int    ivl_bpe_steps(ivl_bpe_rule r);
 size_t ivl_bpe_piece(ivl_bpe_rule r, int step, const char *text, size_t n);
+/* The steps of IVL_BPE_DEFAULT as regular expressions, as tokenizer.json has them. */
+enum { IVL_BPE_SPLITS = 4 };
+const char *ivl_bpe_split(int step);
 /* GPT-2's alphabet: the character of a byte, and back (-1: of none). */
 uint32_t ivl_bpe_letter(unsigned char byte);
 int      ivl_bpe_byte(uint32_t letter);

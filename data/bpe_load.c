@@ -59,32 +59,36 @@ static const char *text_at(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-static bool has_digits(const json_t *pre, const char *name, bool *alone_p, bool *bytes_p)
+/* What the steps of a pre_tokenizer amount to. */
+typedef struct steps { bool alone, bytes, expression; int splits; } steps;
+
+static ivl_status read_step(const json_t *pre, const char *name, steps *k)
 {
     const char *type = text_at(pre, "type");
-    if (!strcmp(type, "Digits")) *alone_p = json_is_true(json_object_get(pre, "individual_digits"));
-    else if (!strcmp(type, "ByteLevel"))
-        *bytes_p = !json_is_true(json_object_get(pre, "add_prefix_space")) &&
-                   !json_is_false(json_object_get(pre, "use_regex"));
-    else {
-        ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
-                 "%s: pre_tokenizer '%.40s' is not supported; ByteLevel, also behind Digits, is", name, type);
-        return false;
-    }
-    return true;
+    if (!strcmp(type, "Digits")) k->alone = json_is_true(json_object_get(pre, "individual_digits"));
+    else if (!strcmp(type, "ByteLevel")) {
+        k->bytes = !json_is_true(json_object_get(pre, "add_prefix_space"));
+        k->expression = !json_is_false(json_object_get(pre, "use_regex"));
+    } else if (!strcmp(type, "Split") && k->splits < IVL_BPE_SPLITS &&
+               !strcmp(text_at(json_object_get(pre, "pattern"), "Regex"), ivl_bpe_split(k->splits)))
+        k->splits++;
+    else
+        return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
+                        "%s: pre_tokenizer '%.40s' is not supported; ByteLevel, also behind Digits, is", name, type);
+    return IVL_OK;
 }
 
 static ivl_status read_rule(const json_t *root, ivl_bpe_source *from)
 {
     const json_t *pre = json_object_get(root, "pre_tokenizer"), *list = json_object_get(pre, "pretokenizers");
-    bool alone = false, bytes = false;
-    size_t n = list ? json_array_size(list) : 1;
-    for (size_t i = 0; i < n; i++)
-        if (!has_digits(list ? json_array_get(list, i) : pre, from->name, &alone, &bytes)) return IVL_EUNSUPPORTED;
     const json_t *normal = json_object_get(root, "normalizer");
-    IVL_CHECK(bytes && (!normal || json_is_null(normal)), IVL_EUNSUPPORTED,
+    steps k = { 0 };
+    size_t n = list ? json_array_size(list) : 1;
+    for (size_t i = 0; i < n; i++) IVL_TRY(read_step(list ? json_array_get(list, i) : pre, from->name, &k));
+    bool whole = k.splits == IVL_BPE_SPLITS && !k.expression && !k.alone;
+    IVL_CHECK(k.bytes && (whole || (!k.splits && k.expression)) && (!normal || json_is_null(normal)), IVL_EUNSUPPORTED,
               "%s: only byte-level BPE without prefix space and normalizer is supported", from->name);
-    from->rule = alone ? IVL_BPE_DIGITS : IVL_BPE_GPT2;
+    from->rule = whole ? IVL_BPE_DEFAULT : k.alone ? IVL_BPE_DIGITS : IVL_BPE_GPT2;
     return IVL_OK;
 }
 

@@ -148,6 +148,17 @@ size_t ivl_bpe_piece(ivl_bpe_rule r, int step, const char *p, size_t n)
     return step == 0 ? alike(p, n, is_mark) : step == 1 ? gpt2(p, n) : step == 2 ? alike(p, n, is_number) : threes(p, n);
 }
 
+const char *ivl_bpe_split(int step)
+{
+    static const char *const expression[IVL_BPE_SPLITS] = {
+        "[\\p{P}\\$\\+<=>\\^~\\|]+",
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+        "\\p{N}+",
+        "[0-9][0-9][0-9]",
+    };
+    return expression[step];
+}
+
 static const struct { const char *pre; ivl_bpe_rule rule; } rules[] = {
     { "gpt-2", IVL_BPE_GPT2 },        { "smollm", IVL_BPE_DIGITS },    { "default", IVL_BPE_DEFAULT },
     { "gpt2", IVL_BPE_GPT2 },         { "phi-2", IVL_BPE_GPT2 },       { "starcoder", IVL_BPE_DIGITS },

@@ -173,6 +173,8 @@ const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok)
     return tok->bpe ? ivl_bpe_chat_template(tok->bpe) : NULL;
 }
 
+const struct ivl_bpe *ivl_tokenizer_bpe(const ivl_tokenizer *tok) { return tok->bpe; }
+
 int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text)
 {
     size_t n = 0;

@@ -30,6 +30,9 @@ int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text);
 /* The Jinja text that the model's files carry; NULL: none. */
 const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok);
 
+/* The byte-level BPE behind it, for writing it elsewhere (data/bpe.h); NULL: it is a sentencepiece model. */
+const struct ivl_bpe *ivl_tokenizer_bpe(const ivl_tokenizer *tok);
+
 /* BOS (if there is one), then the text; special tokens in it, as "<s>" and "<|im_end|>", are single ones. *ids_p is
  * freed by the caller. */
 ivl_status ivl_tokenizer_encode(const ivl_tokenizer *tok, const char *text, int32_t **ids_p, size_t *n_p);

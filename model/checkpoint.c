@@ -7,59 +7,9 @@
 
 #include "model/positions.h"
 #include "model/safetensors.h"
+#include "model/weights.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
-
-/* --- report --------------------------------------------------------------------------------------- */
-
-const char *ivl_note_name(ivl_note_kind kind)
-{
-    static const char *const name[] = {
-        "missing", "wrong shape", "extra", "unused", "resized", "not finite"
-    };
-    return name[kind];
-}
-
-int ivl_load_count(const ivl_load_report *r, ivl_note_kind kind)
-{
-    int n = 0;
-    for (int i = 0; i < r->n; i++) n += r->note[i].kind == kind;
-    return n;
-}
-
-void ivl_load_report_free(ivl_load_report *r)
-{
-    for (int i = 0; i < r->n; i++) free(r->note[i].name), free(r->note[i].detail);
-    free(r->note);
-    *r = (ivl_load_report){ 0 };
-}
-
-static ivl_status note(ivl_load_report *r, ivl_note_kind kind, const char *name, const char *detail)
-{
-    if ((r->n & (r->n - 1)) == 0) { /* room for a power of two */
-        ivl_note *grown = realloc(r->note, (r->n ? 2 * (size_t)r->n : 1) * sizeof *grown);
-        IVL_CHECK(grown, IVL_ENOMEM, "out of memory");
-        r->note = grown;
-    }
-    ivl_note *k = &r->note[r->n++];
-    *k = (ivl_note){ kind, strdup(name), strdup(detail) };
-    IVL_CHECK(k->name && k->detail, IVL_ENOMEM, "out of memory");
-    return IVL_OK;
-}
-
-/* "missing: a, b, c and 12 more": the first names of a kind. */
-static ivl_status refuse(const char *dir, const ivl_load_report *r, ivl_note_kind kind, const char *advice)
-{
-    char text[600];
-    size_t at = 0;
-    int shown = 0, n = ivl_load_count(r, kind);
-    for (int i = 0; i < r->n && shown < 4; i++)
-        if (r->note[i].kind == kind)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.80s%s%.50s", shown++ ? ", " : "",
-                                   r->note[i].name, *r->note[i].detail ? " " : "", r->note[i].detail);
-    if (n > shown) snprintf(text + at, sizeof text - at, " and %d more", n - shown);
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s: %s%s", dir, ivl_note_name(kind), text, advice);
-}
 
 /* --- load ----------------------------------------------------------------------------------------- */
 
@@ -81,7 +31,7 @@ static bool other_part(const char *name)
 static bool is_positions(const ivl_param *q) { return ends_with(q->name, "embeddings.position_embedding"); }
 
 /* Side of the grid of [1,1+g*g,C]; 0 if t is nothing like that. */
-static int grid_of(const ivl_param *q, const ivl_st_tensor *t)
+static int grid_of(const ivl_param *q, const ivl_weight *t)
 {
     if (!is_positions(q) || t->rank != 3 || t->dim[0] != 1 || t->dim[2] != q->dim[2] || t->dim[1] < 2)
         return 0;
@@ -89,44 +39,36 @@ static int grid_of(const ivl_param *q, const ivl_st_tensor *t)
     return g < 4096 && g * g == t->dim[1] - 1 ? (int)g : 0;
 }
 
-static const char *shape_text(int rank, const int64_t *dim, char *text, size_t n)
-{
-    size_t at = (size_t)snprintf(text, n, "[");
-    for (int i = 0; i < rank && at < n; i++)
-        at += (size_t)snprintf(text + at, n - at, i ? ",%lld" : "%lld", (long long)dim[i]);
-    if (at < n) snprintf(text + at, n - at, "]");
-    return text;
-}
-
-static bool same_shape(const ivl_param *q, const ivl_st_tensor *t)
+static bool same_shape(const ivl_param *q, const ivl_weight *t)
 {
     return q->rank == t->rank && !memcmp(q->dim, t->dim, (size_t)q->rank * sizeof *q->dim);
 }
 
-static ivl_status compare_shape(const ivl_param *q, const ivl_st_tensor *t, const ivl_load_options *o,
+static ivl_status compare_shape(const ivl_param *q, const ivl_weight *t, const ivl_load_options *o,
                                 ivl_load_report *r)
 {
     char a[120], b[120], detail[280];
     if (same_shape(q, t)) return IVL_OK;
     bool resize = o->resize_positions && grid_of(q, t);
-    snprintf(detail, sizeof detail, "%s, %s wanted", shape_text(t->rank, t->dim, a, sizeof a),
-             shape_text(q->rank, q->dim, b, sizeof b));
-    return note(r, resize ? IVL_NOTE_RESIZED : IVL_NOTE_SHAPE, q->file, detail);
+    snprintf(detail, sizeof detail, "%s, %s wanted", ivl_shape_text(t->rank, t->dim, a, sizeof a),
+             ivl_shape_text(q->rank, q->dim, b, sizeof b));
+    return ivl_load_note(r, resize ? IVL_NOTE_RESIZED : IVL_NOTE_SHAPE, q->file, detail);
 }
 
 /* Names and shapes, before anything is written. */
-static ivl_status compare(const ivl_st *f, const ivl_params *p, const ivl_load_options *o, ivl_load_report *r)
+static ivl_status compare(const ivl_weights *f, const ivl_params *p, const ivl_load_options *o, ivl_load_report *r)
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_st_tensor *t = ivl_st_find(f, q->file);
+        const ivl_weight *t = ivl_weights_find(f, q->file);
         if (t) IVL_TRY(compare_shape(q, t, o, r));
-        else if (!(q->part & (o->allow_missing | IVL_PART_LORA))) IVL_TRY(note(r, IVL_NOTE_MISSING, q->file, ""));
+        else if (!(q->part & (o->allow_missing | IVL_PART_LORA)))
+            IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, q->file, ""));
     }
-    for (int i = 0; i < ivl_st_count(f); i++) {
-        const char *name = ivl_st_at(f, i)->name;
+    for (int i = 0; i < ivl_weights_count(f); i++) {
+        const char *name = ivl_weights_at(f, i)->name;
         if (ivl_params_find_file(p, name) || ends_with(name, ".rotary_emb.inv_freq")) continue;
-        IVL_TRY(note(r, other_part(name) ? IVL_NOTE_UNUSED : IVL_NOTE_EXTRA, name, ""));
+        IVL_TRY(ivl_load_note(r, other_part(name) ? IVL_NOTE_UNUSED : IVL_NOTE_EXTRA, name, ""));
     }
     return IVL_OK;
 }
@@ -134,10 +76,10 @@ static ivl_status compare(const ivl_st *f, const ivl_params *p, const ivl_load_o
 static ivl_status judge(const char *dir, const ivl_load_options *o, const ivl_load_report *r)
 {
     if (ivl_load_count(r, IVL_NOTE_MISSING))
-        return refuse(dir, r, IVL_NOTE_MISSING, "; is this an InternVL checkpoint in its Hugging Face form?");
+        return ivl_load_refuse(dir, r, IVL_NOTE_MISSING, "; is this an InternVL checkpoint in its Hugging Face form?");
     if (ivl_load_count(r, IVL_NOTE_SHAPE))
-        return refuse(dir, r, IVL_NOTE_SHAPE, "; does config.json belong to it?");
-    if (o->strict && ivl_load_count(r, IVL_NOTE_EXTRA)) return refuse(dir, r, IVL_NOTE_EXTRA, "");
+        return ivl_load_refuse(dir, r, IVL_NOTE_SHAPE, "; does config.json belong to it?");
+    if (o->strict && ivl_load_count(r, IVL_NOTE_EXTRA)) return ivl_load_refuse(dir, r, IVL_NOTE_EXTRA, "");
     return IVL_OK;
 }
 
@@ -151,13 +93,13 @@ static int64_t count_bad(const float *x, int64_t n)
 }
 
 /* One tensor, piece by piece, through f32 (f64 for f64): exact for every storage type. */
-static ivl_status load_tensor(const ivl_param *q, const ivl_st_tensor *t, ivl_stream *s, void *stage,
+static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const ivl_weight *t, ivl_stream *s, void *stage,
                               int64_t *bad_p)
 {
-    ivl_dtype via = t->type == IVL_ST_F64 ? IVL_F64 : IVL_F32;
+    ivl_dtype via = t->type == IVL_F64 ? IVL_F64 : IVL_F32;
     for (int64_t k, at = 0; at < t->elements; at += k) {
         k = t->elements - at < PIECE ? t->elements - at : PIECE;
-        IVL_TRY(ivl_st_read(t, at, k, via, stage));
+        IVL_TRY(ivl_weights_read(f, t, at, k, via, stage));
         if (via == IVL_F32) *bad_p += count_bad(stage, k);
         else
             for (int64_t i = 0; i < k; i++) *bad_p += !isfinite(((double *)stage)[i]);
@@ -167,7 +109,7 @@ static ivl_status load_tensor(const ivl_param *q, const ivl_st_tensor *t, ivl_st
 }
 
 /* Position embeddings of another grid. */
-static ivl_status load_resized(const ivl_param *q, const ivl_st_tensor *t, ivl_stream *s)
+static ivl_status load_resized(const ivl_weights *f, const ivl_param *q, const ivl_weight *t, ivl_stream *s)
 {
     int g = grid_of(q, t), side = (int)(sqrt((double)(q->dim[1] - 1)) + 0.5);
     int64_t rows = q->dim[1], cols = t->dim[1], c = q->dim[2];
@@ -175,7 +117,7 @@ static ivl_status load_resized(const ivl_param *q, const ivl_st_tensor *t, ivl_s
     IVL_CHECK(m, IVL_ENOMEM, "out of memory");
     float *x = m + rows * cols, *y = x + cols * c;
     ivl_status st = ivl_pos_matrix(g, side, side, m);
-    if (st == IVL_OK) st = ivl_st_read(t, 0, t->elements, IVL_F32, x);
+    if (st == IVL_OK) st = ivl_weights_read(f, t, 0, t->elements, IVL_F32, x);
     for (int64_t i = 0; i < rows && st == IVL_OK; i++)
         for (int64_t k = 0; k < c; k++) {
             double sum = 0;
@@ -187,19 +129,19 @@ static ivl_status load_resized(const ivl_param *q, const ivl_st_tensor *t, ivl_s
     return st;
 }
 
-static ivl_status load_all(const ivl_st *f, const ivl_params *p, ivl_stream *s, void *stage,
+static ivl_status load_all(const ivl_weights *f, const ivl_params *p, ivl_stream *s, void *stage,
                            ivl_load_report *r)
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_st_tensor *t = ivl_st_find(f, q->file);
+        const ivl_weight *t = ivl_weights_find(f, q->file);
         int64_t bad = 0;
         if (!t) continue;
-        if (same_shape(q, t)) IVL_TRY(load_tensor(q, t, s, stage, &bad));
-        else IVL_TRY(load_resized(q, t, s));
+        if (same_shape(q, t)) IVL_TRY(load_tensor(f, q, t, s, stage, &bad));
+        else IVL_TRY(load_resized(f, q, t, s));
         char detail[64];
         snprintf(detail, sizeof detail, "(%lld of %lld values)", (long long)bad, (long long)t->elements);
-        if (bad) IVL_TRY(note(r, IVL_NOTE_NAN, q->file, detail));
+        if (bad) IVL_TRY(ivl_load_note(r, IVL_NOTE_NAN, q->file, detail));
         r->loaded++;
     }
     return IVL_OK;
@@ -215,19 +157,19 @@ ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream 
 {
     const ivl_load_options none = { 0 };
     ivl_load_report r = { 0 };
-    ivl_st *f = NULL;
+    ivl_weights *f = NULL;
     void *stage = NULL;
     if (!o) o = &none;
-    IVL_TRY(ivl_st_open_dir(dir, &f));
+    IVL_TRY(ivl_weights_open(dir, &f));
     ivl_status st = compare(f, p, o, &r);
     if (st == IVL_OK) st = judge(dir, o, &r);
     if (st == IVL_OK && !(stage = malloc(PIECE * sizeof(double))))
         st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK) st = load_all(f, p, s, stage, &r);
     if (st == IVL_OK && o->check_nan && ivl_load_count(&r, IVL_NOTE_NAN))
-        st = refuse(dir, &r, IVL_NOTE_NAN, "");
+        st = ivl_load_refuse(dir, &r, IVL_NOTE_NAN, "");
     free(stage);
-    ivl_st_close(f);
+    ivl_weights_close(f);
     if (r.n && st != IVL_ENOMEM) qsort(r.note, (size_t)r.n, sizeof *r.note, by_name);
     if (report_p) *report_p = r;
     else ivl_load_report_free(&r);
@@ -237,12 +179,12 @@ ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream 
 ivl_status ivl_checkpoint_match(const char *dir, const ivl_params *p, const ivl_load_options *o)
 {
     ivl_load_report r = { 0 };
-    ivl_st *f = NULL;
-    IVL_TRY(ivl_st_open_dir(dir, &f));
+    ivl_weights *f = NULL;
+    IVL_TRY(ivl_weights_open(dir, &f));
     ivl_status st = compare(f, p, o, &r);
     if (st == IVL_OK) st = judge(dir, o, &r);
     ivl_load_report_free(&r);
-    ivl_st_close(f);
+    ivl_weights_close(f);
     return st;
 }
 

@@ -12,7 +12,8 @@ typedef enum ivl_note_kind {
     IVL_NOTE_EXTRA,    /* a tensor that is nobody's */
     IVL_NOTE_UNUSED,   /* a tensor of a part of the model that is not in use */
     IVL_NOTE_RESIZED,  /* position embeddings of another grid, resized */
-    IVL_NOTE_NAN       /* holds values that are not finite */
+    IVL_NOTE_NAN,      /* holds values that are not finite */
+    IVL_NOTE_TYPE      /* written in another type than was asked for */
 } ivl_note_kind;
 
 typedef struct ivl_note { ivl_note_kind kind; char *name, *detail; } ivl_note;
@@ -27,6 +28,11 @@ typedef struct ivl_load_report {
 const char *ivl_note_name(ivl_note_kind kind);   /* "missing" */
 int         ivl_load_count(const ivl_load_report *r, ivl_note_kind kind);
 void        ivl_load_report_free(ivl_load_report *r);
+ivl_status  ivl_load_note(ivl_load_report *r, ivl_note_kind kind, const char *name, const char *detail); /* adds one */
+/* IVL_EFORMAT with the first few names of a kind, "DIR: missing: a, b and 12 more" and the advice behind it. */
+ivl_status  ivl_load_refuse(const char *dir, const ivl_load_report *r, ivl_note_kind kind, const char *advice);
+/* "[2,3]" into text[n]; returns it. */
+const char *ivl_shape_text(int rank, const int64_t *dim, char *text, size_t n);
 
 typedef struct ivl_load_options {
     unsigned allow_missing; /* IVL_PART_*: parameters of these parts may be missing and keep their values */
@@ -35,7 +41,7 @@ typedef struct ivl_load_options {
     bool resize_positions;  /* of another grid: resize (bicubic) instead of refusing */
 } ivl_load_options;
 
-/* Fills allocated parameters from the safetensors of DIR, converting to the compute type. *report_p (may be
+/* Fills allocated parameters from the weights of DIR (also a GGUF or .pth file, see model/weights.h), converting to the compute type. *report_p (may be
  * NULL) is set whenever the files could be opened, also on failure, and is freed by the caller. Missing,
  * mis-shaped and, by option, extra and non-finite tensors are IVL_EFORMAT with the first few names in the
  * message; nothing is written to the parameters if names or shapes are wrong. Ignored without a note:

@@ -11,7 +11,7 @@ static float get_f16(const unsigned char *p) { uint16_t h; memcpy(&h, p, 2); ret
 static void put_f16(unsigned char *p, float f) { uint16_t h = ivl_f32_to_f16(f); memcpy(p, &h, 2); }
 
 /* Cut to a whole number within lo..hi; NaN becomes lo. */
-static int whole(double v, int lo, int hi) { return !(v > lo) ? lo : v >= hi ? hi : (int)v; }
+static int whole(float v, int lo, int hi) { return !(v > (float)lo) ? lo : v >= (float)hi ? hi : (int)v; }
 
 /* --- one block ------------------------------------------------------------------------------------ */
 
@@ -33,7 +33,7 @@ static void get_q8_0(float *x, const unsigned char *p)
 }
 
 /* scale f16, 16 bytes with value i below and value i + 16 above: value = scale * (q - 8). The value furthest from zero
- * becomes -8. Product and sum are rounded once, as by a fused multiply-add. */
+ * becomes -8. */
 static void put_q4_0(unsigned char *p, const float *x)
 {
     float most = 0, signed_most = 0;
@@ -42,9 +42,8 @@ static void put_q4_0(unsigned char *p, const float *x)
     float d = signed_most / -8, inverse = d != 0 ? 1 / d : 0;
     put_f16(p, d);
     for (int i = 0; i < HALF; i++) {
-        float a = (float)((double)x[i] * (double)inverse + 8.5);
-        float b = (float)((double)x[HALF + i] * (double)inverse + 8.5);
-        p[2 + i] = (unsigned char)(whole(a, 0, 15) | whole(b, 0, 15) << 4);
+        float a = x[i] * inverse, b = x[HALF + i] * inverse; /* kept apart from the sum: no contraction */
+        p[2 + i] = (unsigned char)(whole(a + 8.5f, 0, 15) | whole(b + 8.5f, 0, 15) << 4);
     }
 }
 
@@ -68,7 +67,7 @@ static void put_q4_1(unsigned char *p, const float *x)
     float d = (hi - lo) / 15, inverse = d != 0 ? 1 / d : 0;
     put_f16(p, d), put_f16(p + 2, lo);
     for (int i = 0; i < HALF; i++) {
-        float a = (x[i] - lo) * inverse, b = (x[HALF + i] - lo) * inverse; /* kept apart from the sum: no contraction */
+        float a = (x[i] - lo) * inverse, b = (x[HALF + i] - lo) * inverse;
         p[4 + i] = (unsigned char)(whole(a + 0.5f, 0, 15) | whole(b + 0.5f, 0, 15) << 4);
     }
 }

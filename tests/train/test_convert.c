@@ -1,0 +1,221 @@
+/* Converting a small language model there and back: bits, names, tokenizer, and what is refused. */
+#include "data/bpe.h"
+#include "data/tokenizer.h"
+#include "model/gguf.h"
+#include "model/llm.h"
+#include "model/safetensors.h"
+#include "runtime/dtype.h"
+#include "runtime/file.h"
+#include "runtime/rng.h"
+#include "tests/suite.h"
+#include "train/convert.h"
+
+#define ok(call) ck_assert_msg((call) == IVL_OK, "%s", ivl_last_error())
+
+static char dir[] = "/tmp/ivl-convert-XXXXXX";
+static void make_dir(void) { ck_assert_ptr_nonnull(mkdtemp(dir)); }
+static void drop_dir(void) { remove_tree(dir); }
+
+/* "DIR/name"; valid for 255 calls more. */
+static const char *at(const char *name)
+{
+    static char text[256][64];
+    static int turn;
+    char *t = text[turn++ & 255];
+    snprintf(t, sizeof text[0], "%s/%s", dir, name);
+    return t;
+}
+
+static ivl_text_config config(int width, bool tied, bool bias)
+{
+    ivl_text_config c = ivl_text_config_default();
+    c.vocab = 400, c.width = width, c.mlp = 96, c.layers = 2, c.heads = 4, c.kv_heads = 2, c.eps = 1e-5, c.rope_theta = 1e5;
+    c.tie_embeddings = tied, c.attention_bias = bias, c.pad = -1;
+    return c;
+}
+
+static ivl_status fill(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
+{
+    ivl_rng r = ivl_rng_make(3, item->name);
+    for (int64_t i = 0; i < n; i++) ((float *)dst)[i] = (float)ivl_rng_normal(r, 0, 0, (uint64_t)(first + i));
+    return IVL_OK;
+}
+
+static void copy(const char *from, const char *to)
+{
+    char *data = NULL;
+    size_t n = 0;
+    ivl_out_file out;
+    ok(ivl_read_file(from, 0, &data, &n));
+    ok(ivl_out_open(to, &out));
+    ck_assert_uint_eq(fwrite(data, 1, n, out.f), n);
+    ok(ivl_out_commit(&out));
+    free(data);
+}
+
+/* A Hugging Face folder; without the tensor `gone`, with an unknown one if `extra`. */
+static const char *make_model(const char *name, ivl_text_config c, const char *gone, bool extra)
+{
+    const char *folder = at(name);
+    char path[200];
+    ivl_llm_tensor *t = NULL;
+    int n = 0, k = 0;
+    ok(ivl_llm_tensors(&c, &t, &n));
+    ivl_st_item *item = calloc((size_t)n + 1, sizeof *item);
+    for (int i = 0; i < n; i++)
+        if (!gone || strcmp(gone, t[i].name))
+            item[k++] = (ivl_st_item){ .name = t[i].name, .type = IVL_ST_F32, .rank = t[i].rank,
+                                       .dim = { t[i].dim[0], t[i].dim[1] }, .fill = fill };
+    if (extra) item[k++] = (ivl_st_item){ .name = "a.stranger", .type = IVL_ST_F32, .rank = 1, .dim = { 3 }, .fill = fill };
+    ok(ivl_st_save_dir(folder, item, k, 0, NULL, 0));
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    ok(ivl_llm_config_save(&c, IVL_F32, path));
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    copy(source("tests/golden/bpe/tokenizer.json"), path);
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", folder);
+    copy(source("tests/golden/bpe/tokenizer_config.json"), path);
+    free(item), free(t);
+    return folder;
+}
+
+static void convert(const char *in, const char *out, bool gguf, ivl_dtype t)
+{
+    ivl_convert_report r;
+    ok(ivl_convert_model(in, out, &(ivl_convert_options){ gguf, true, t }, &r));
+    ck_assert_int_eq(r.load.n, 0);
+    ck_assert_str_eq(r.tokenizer, "kept");
+    ivl_convert_report_free(&r);
+}
+
+/* Largest difference of two models, tensor by tensor, over the largest value. */
+static double distance(const char *a, const char *b)
+{
+    ivl_weights *x = NULL, *y = NULL;
+    double worst = 0;
+    ok(ivl_weights_open(a, &x)), ok(ivl_weights_open(b, &y));
+    ck_assert_int_eq(ivl_weights_count(x), ivl_weights_count(y));
+    for (int i = 0; i < ivl_weights_count(x); i++) {
+        const ivl_weight *p = ivl_weights_at(x, i), *q = ivl_weights_find(y, p->name);
+        ck_assert_msg(q && q->elements == p->elements && q->rank == p->rank, "%s", p->name);
+        float *u = malloc((size_t)p->elements * sizeof *u), *v = malloc((size_t)p->elements * sizeof *v);
+        double most = 0, off = 0;
+        ok(ivl_weights_read(x, p, 0, p->elements, IVL_F32, u)), ok(ivl_weights_read(y, q, 0, q->elements, IVL_F32, v));
+        for (int64_t k = 0; k < p->elements; k++) {
+            most = fmax(most, fabs((double)u[k])), off = fmax(off, fabs((double)u[k] - (double)v[k]));
+            if (u[k] != v[k]) ck_assert(off > 0);
+        }
+        worst = fmax(worst, off / most);
+        free(u), free(v);
+    }
+    ivl_weights_close(x), ivl_weights_close(y);
+    return worst;
+}
+
+START_TEST(test_there_and_back)
+{
+    static const struct { ivl_dtype t; double most; } type[] = { { IVL_F32, 0 },      { IVL_F16, 0x1p-11 },
+                                                                 { IVL_BF16, 0x1p-8 }, { IVL_Q8_0, 1.01 / 254 },
+                                                                 { IVL_Q4_1, 1.01 / 15 }, { IVL_Q4_0, 1.01 / 8 } };
+    const char *hf = make_model("hf", config(64, _i & 1, _i & 2), NULL, false);
+    convert(hf, at("f32.gguf"), true, IVL_F32);
+    convert(at("f32.gguf"), at("back"), false, IVL_F32);
+    ck_assert(distance(hf, at("f32.gguf")) == 0);
+    ck_assert(distance(hf, at("back")) == 0);
+    for (size_t i = 0; i < sizeof type / sizeof *type; i++) {
+        convert(hf, at("x.gguf"), true, type[i].t);
+        double d = distance(hf, at("x.gguf"));
+        ck_assert_msg(d <= type[i].most, "%s: %g", ivl_dtype_name(type[i].t), d);
+        convert(at("x.gguf"), at("y"), false, IVL_F32); /* what a GGUF file holds survives in f32 */
+        ck_assert(distance(at("x.gguf"), at("y")) == 0);
+        convert(at("y"), at("z.gguf"), true, IVL_F32);
+        ck_assert(distance(at("x.gguf"), at("z.gguf")) == 0);
+    }
+    ivl_text_config a, b;
+    ivl_weights *w = NULL;
+    ok(ivl_llm_config_load(hf, NULL, &a));
+    ok(ivl_weights_open(at("f32.gguf"), &w));
+    ok(ivl_llm_config_load("", w, &b));
+    ck_assert(a.eps == b.eps && a.rope_theta == b.rope_theta && a.tie_embeddings == b.tie_embeddings &&
+              a.attention_bias == b.attention_bias && a.kv_heads == b.kv_heads && a.mlp == b.mlp);
+    ivl_weights_close(w);
+}
+END_TEST
+
+START_TEST(test_tokenizer)
+{
+    const char *text = "The capital of Japan\n\n  is 12 Tokyo.<|im_end|>";
+    const char *hf = make_model("hf", config(64, true, false), NULL, false);
+    convert(hf, at("a.gguf"), true, IVL_F16);
+    convert(at("a.gguf"), at("b"), false, IVL_F16);
+    const char *const where[] = { hf, at("a.gguf"), at("b") };
+    int32_t *want = NULL;
+    size_t n = 0;
+    for (int i = 0; i < 3; i++) {
+        ivl_tokenizer *tok = NULL;
+        int32_t *ids = NULL;
+        size_t got = 0;
+        ok(ivl_tokenizer_open(where[i], &tok));
+        ok(ivl_tokenizer_encode(tok, text, &ids, &got));
+        ck_assert(ivl_tokenizer_eos(tok) == 2 && ivl_tokenizer_bos(tok) == -1 && ivl_tokenizer_size(tok) == 400);
+        ck_assert_ptr_nonnull(strstr(ivl_tokenizer_chat_template(tok), "<|im_start|>"));
+        if (!want) want = ids, n = got;
+        else {
+            ck_assert(n == got && !memcmp(want, ids, n * sizeof *ids));
+            free(ids);
+        }
+        ivl_tokenizer_close(tok);
+    }
+    free(want);
+    static const char *const rule[] = { "gpt-2", "default", "smollm" }; /* a rule survives in tokenizer.json */
+    for (int i = 0; i < 3; i++) {
+        char file[100];
+        snprintf(file, sizeof file, "tests/golden/bpe/%s.gguf", rule[i]);
+        ivl_tokenizer *tok = NULL, *again = NULL;
+        ok(ivl_tokenizer_open(source(file), &tok));
+        ok(ivl_make_dirs(at("t")));
+        ok(ivl_bpe_save(ivl_tokenizer_bpe(tok), at("t")));
+        ok(ivl_tokenizer_open(at("t"), &again));
+        ck_assert_int_eq(ivl_bpe_info_of(ivl_tokenizer_bpe(tok)).rule, ivl_bpe_info_of(ivl_tokenizer_bpe(again)).rule);
+        ivl_tokenizer_close(tok), ivl_tokenizer_close(again);
+    }
+}
+END_TEST
+
+START_TEST(test_report)
+{
+    ivl_convert_report r;
+    ivl_convert_options to_gguf = { true, true, IVL_Q8_0 }, to_hf = { false, true, IVL_Q8_0 };
+    const char *hf = make_model("lacks", config(64, true, false), "model.layers.1.mlp.up_proj.weight", false);
+    ck_assert_int_eq(ivl_convert_model(hf, at("no.gguf"), &to_gguf, &r), IVL_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "missing: model.layers.1.mlp.up_proj.weight"));
+    ivl_convert_report_free(&r);
+    hf = make_model("odd", config(72, true, false), NULL, true);
+    ok(ivl_convert_model(hf, at("odd.gguf"), &to_gguf, &r));
+    ck_assert_int_eq(ivl_load_count(&r.load, IVL_NOTE_EXTRA), 1);
+    ck_assert_int_eq(ivl_load_count(&r.load, IVL_NOTE_TYPE), 1 + 2 * 6); /* only mlp.down_proj has rows of 96 */
+    ivl_convert_report_free(&r);
+    ck_assert_int_eq(ivl_convert_model(hf, at("q"), &to_hf, &r), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "q8_0 cannot be written to safetensors"));
+    ivl_convert_report_free(&r);
+    ck_assert_int_eq(ivl_convert_model(hf, hf, &to_gguf, &r), IVL_EINVAL);
+    ivl_convert_report_free(&r);
+    ivl_text_config c = config(72, true, false);
+    c.mlp = 64;
+    char path[200];
+    snprintf(path, sizeof path, "%s/config.json", hf);
+    ok(ivl_llm_config_save(&c, IVL_F32, path));
+    ck_assert_int_eq(ivl_convert_model(hf, at("no.gguf"), &to_gguf, &r), IVL_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "wrong shape: model.layers.0.mlp.down_proj.weight [72,96], [72,64] wanted"));
+    ivl_convert_report_free(&r);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("convert");
+    tcase_add_unchecked_fixture(t, make_dir, drop_dir);
+    tcase_add_loop_test(t, test_there_and_back, 0, 4);
+    tcase_add_test(t, test_tokenizer);
+    tcase_add_test(t, test_report);
+    return run_suite("convert", t);
+}
