@@ -62,7 +62,8 @@ static ivl_status compare(const ivl_weights *f, const ivl_params *p, const ivl_l
         const ivl_param *q = &p->param[i];
         const ivl_weights_tensor *t = ivl_weights_find(f, q->file);
         if (t) IVL_TRY(compare_shape(q, t, o, r));
-        else if (!(q->part & o->allow_missing)) IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, q->file, ""));
+        else if (!(q->part & (o->allow_missing | IVL_PART_LORA)))
+            IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, q->file, ""));
     }
     for (int i = 0; i < ivl_weights_count(f); i++) {
         const char *name = ivl_weights_at(f, i)->name;
@@ -220,15 +221,17 @@ static ivl_status save_weights(const char *dir, const ivl_params *p, ivl_stream 
     source *from = calloc((size_t)p->n + 1, sizeof *from);
     ivl_status st = IVL_OK;
     if (!item || !from) st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    int n = 0;
     for (int i = 0; i < p->n && st == IVL_OK; i++) {
         const ivl_param *q = &p->param[i];
-        from[i] = (source){ q, s, o->dtype };
-        item[i] = (ivl_st_item){
-            .name = q->file, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill, .ctx = &from[i]
+        if (q->part == IVL_PART_LORA) continue;
+        from[n] = (source){ q, s, o->dtype };
+        item[n] = (ivl_st_item){
+            .name = q->file, .type = ivl_st_type_of(o->dtype), .rank = q->rank, .fill = fill, .ctx = &from[n]
         };
-        memcpy(item[i].dim, q->dim, sizeof q->dim);
+        memcpy(item[n++].dim, q->dim, sizeof q->dim);
     }
-    if (st == IVL_OK) st = ivl_st_save_dir(dir, item, p->n, o->shard_bytes, meta, 1);
+    if (st == IVL_OK) st = ivl_st_save_dir(dir, item, n, o->shard_bytes, meta, 1);
     free(item), free(from);
     return st;
 }

@@ -11,7 +11,7 @@ static ivl_val weight(const ivl_llama *m, int layer, const char *name, const cha
 
 static ivl_val layer_linear(const ivl_llama *m, ivl_val x, int layer, const char *name, bool bias)
 {
-    return ivl_linear(m->s->g, x, weight(m, layer, name, "weight"), bias ? weight(m, layer, name, "bias") : IVL_NONE);
+    return ivl_linear_of(m->s, x, bias, "%smodel.layers.%d.%s", m->prefix, layer, name);
 }
 
 static ivl_val layer_norm(const ivl_llama *m, ivl_val x, int layer, const char *name)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "model/chat.h"
+#include "model/lora.h"
 #include "model/params_store.h"
 #include "runtime/rng.h"
 
@@ -54,6 +55,41 @@ static bool trains(const table *t, const char *name)
     return t->o->trains ? t->o->trains(t->o->ctx, name) : (t->stages & t->o->stage) != 0;
 }
 
+/* Takes the dims, ended by 0; NULL: out of memory, which is kept. */
+static ivl_param *add_row(table *t, const int64_t *dim, const char *name)
+{
+    ivl_param *q = grow(t);
+    char *copy = q ? strdup(name) : NULL, *file = t->o->chat ? ivl_chat_file_name(t->o->chat, name) : copy;
+    if (!copy || !file) {
+        if (file != copy) free(file);
+        free(copy);
+        t->failed = true;
+        return NULL;
+    }
+    q->name = copy, q->file = file, q->elements = 1;
+    for (; dim[q->rank]; q->rank++) q->dim[q->rank] = dim[q->rank], q->elements *= dim[q->rank];
+    q->part = t->part, q->stages = t->stages, q->group = t->group, q->layer = t->layer, q->depth = t->depth;
+    q->decay = q->rank != 1 && !ends_with(name, ".bias");
+    q->init_b = t->b;
+    t->p->weights += q->elements;
+    t->p->n++;
+    return q;
+}
+
+/* A as PEFT draws it (its uniform numbers have this deviation), B zero. */
+static void adapter(table *t, const int64_t *dim, const char *name, char which)
+{
+    char text[160];
+    int64_t rank = t->o->lora.rank, shape[] = { which == 'A' ? rank : dim[0], which == 'A' ? dim[1] : rank, 0 };
+    ivl_lora_name(name, which, text, sizeof text);
+    ivl_param *q = t->failed ? NULL : add_row(t, shape, text);
+    if (!q) return;
+    q->part = IVL_PART_LORA;
+    q->trainable = t->o->trains || t->o->stage;
+    q->init = which == 'A' ? IVL_INIT_NORMAL : IVL_INIT_CONST;
+    q->init_a = which == 'A' ? 1 / sqrt(3.0 * (double)dim[1]) : 0;
+}
+
 /* A row with the section's settings, dims ended by 0; matrices get the section's init, others a constant. */
 static void row(table *t, const int64_t *dim, double constant, const char *fmt, ...)
 {
@@ -64,24 +100,12 @@ static void row(table *t, const int64_t *dim, double constant, const char *fmt, 
     va_start(ap, fmt);
     vsnprintf(name, sizeof name, fmt, ap);
     va_end(ap);
-    ivl_param *q = grow(t);
-    char *copy = q ? strdup(name) : NULL, *file = t->o->chat ? ivl_chat_file_name(t->o->chat, name) : copy;
-    if (!copy || !file) {
-        if (file != copy) free(file);
-        free(copy);
-        t->failed = true;
-        return;
-    }
-    q->name = copy, q->file = file, q->elements = 1;
-    for (; dim[q->rank]; q->rank++) q->dim[q->rank] = dim[q->rank], q->elements *= dim[q->rank];
-    q->part = t->part, q->stages = t->stages, q->group = t->group, q->layer = t->layer, q->depth = t->depth;
-    q->decay = q->rank != 1 && !ends_with(name, ".bias");
-    q->trainable = trains(t, name);
+    ivl_param *q = add_row(t, dim, name);
+    if (!q) return;
+    q->trainable = trains(t, name) && !ivl_lora_freezes(&t->o->lora, name);
     q->init = q->rank > 1 ? t->init : IVL_INIT_CONST;
     q->init_a = q->rank > 1 ? t->a : constant;
-    q->init_b = t->b;
-    t->p->weights += q->elements;
-    t->p->n++;
+    if (ivl_lora_adapts(&t->o->lora, name)) adapter(t, dim, name, 'A'), adapter(t, dim, name, 'B');
 }
 #define D(...) (const int64_t[]){ __VA_ARGS__, 0 }
 
@@ -275,6 +299,7 @@ ivl_status ivl_params_create(const ivl_model_config *c, const ivl_params_options
     IVL_TRY(ivl_config_check(c));
     table t = { .o = o, .p = calloc(1, sizeof *t.p) };
     IVL_CHECK(t.p, IVL_ENOMEM, "out of memory");
+    t.p->lora = o->lora;
     if (o->chat) chat_rows(&t, o->chat);
     else all_rows(&t, c);
     ivl_status s =

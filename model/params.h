@@ -16,8 +16,17 @@ enum {
     IVL_PART_G = 4,  /* stage 2: query_tokens, cross_attn, clip_projector2, itm_head; none without queries */
     IVL_PARTS_ALL = 7,
     IVL_PART_PROJECTOR = 8, /* of a chat model: mm_projector */
-    IVL_PART_LLM = 16       /* of a chat model: llm */
+    IVL_PART_LLM = 16,      /* of a chat model: llm */
+    IVL_PART_LORA = 32      /* adapters, which no model file holds */
 };
+
+/* Low-rank adapters (model/lora.h): whose linears get them, to be or-ed. */
+enum {
+    IVL_LORA_IMAGE = 1, /* vision_model: attn.qkv, attn.proj, mlp.fc1, mlp.fc2 */
+    IVL_LORA_TEXT = 2,  /* qllama: q, k, v, o of self attention, gate, up, down */
+    IVL_LORA_LLM = 4    /* the same of a chat model's language model */
+};
+typedef struct ivl_lora { int rank; double alpha; unsigned where; } ivl_lora; /* rank 0: none */
 
 /* Which peak learning rate is theirs: vision_model and clip_projector; qllama and text_projection;
  * logit_scale and what stage 2 adds. */
@@ -73,6 +82,7 @@ typedef struct ivl_params {
     int64_t    trainable;       /* its first so many: the flat layout of gradient, master copy, moments */
     int64_t    weights;         /* numbers in the model, without padding */
     ivl_dtype  dtype;           /* compute type */
+    ivl_lora   lora;
     struct ivl_params_store *store;
 } ivl_params;
 
@@ -82,6 +92,7 @@ typedef struct ivl_params_options {
     bool   (*trains)(void *ctx, const char *name); /* overrides stage */
     void    *ctx;
     bool     layerwise;         /* ranges by layer, for layer-wise rate decay */
+    ivl_lora lora;              /* these parts get adapters, which train in any stage; their own weights do not */
     const struct ivl_chat_config *chat; /* a chat model's parameters instead; `parts` does not count then */
 } ivl_params_options;
 

@@ -21,6 +21,12 @@ ivl_val ivl_weight(const ivl_scope *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
+/* y[..,N] of x[..,K] by the linear of this name ("...attn.qkv"), its adapter (model/lora.h) included. */
+ivl_val ivl_linear_of(const ivl_scope *s, ivl_val x, bool bias, const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 4, 5)))
+#endif
+    ;
 /* logit_scale in the type of statistics: its master copy where it trains, else the weight cast. */
 ivl_val ivl_logit_scale(const ivl_scope *s);
 /* The same as ivl_weight, seen with another shape. */

@@ -11,9 +11,7 @@ static ivl_val block_norm(const ivl_scope *s, ivl_val x, int layer, const char *
 
 static ivl_val block_linear(const ivl_scope *s, ivl_val x, int layer, const char *name, bool bias)
 {
-    ivl_val w = ivl_weight(s, "vision_model.encoder.layers.%d.%s.weight", layer, name);
-    ivl_val b = bias ? ivl_weight(s, "vision_model.encoder.layers.%d.%s.bias", layer, name) : IVL_NONE;
-    return ivl_linear(s->g, x, w, b);
+    return ivl_linear_of(s, x, bias, "vision_model.encoder.layers.%d.%s", layer, name);
 }
 
 /* RMSNorm over the full width of q or k, before the split into heads. */

@@ -1,0 +1,330 @@
+/* Adapters as PEFT writes them: "base_model.model.MODULE.lora_A.weight" [r,in] and lora_B [out,r]. */
+#include "model/lora_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/json.h"
+#include "model/safetensors.h"
+#include "runtime/dtype.h"
+#include "runtime/file.h"
+
+#define PREFIX "base_model.model."
+
+typedef struct adapter {
+    const char *dir;
+    ivl_st  *st;
+    ivl_lora l;
+} adapter;
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static ivl_status read_settings(adapter *a)
+{
+    char *path = ivl_path_join(a->dir, "adapter_config.json");
+    json_t *root = NULL;
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_json_load(path, (size_t)1 << 20, &root);
+    ivl_json_at at = { path, "", root };
+    bool dora = false, rslora = false;
+    const json_t *ranks = NULL, *alphas = NULL;
+    if (s == IVL_OK) s = ivl_json_int(at, "r", &a->l.rank);
+    if (s == IVL_OK) s = ivl_json_real(at, "lora_alpha", &a->l.alpha);
+    if (s == IVL_OK) s = ivl_json_bool(at, "use_dora", &dora);
+    if (s == IVL_OK) s = ivl_json_bool(at, "use_rslora", &rslora);
+    if (s == IVL_OK) s = ivl_json_object(at, "rank_pattern", &ranks);
+    if (s == IVL_OK) s = ivl_json_object(at, "alpha_pattern", &alphas);
+    if (s == IVL_OK && (a->l.rank < 1 || a->l.rank > 65536))
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: \"r\" is %d; a rank is at least 1", path, a->l.rank);
+    if (s == IVL_OK && (dora || rslora || json_object_size(ranks) || json_object_size(alphas)))
+        s = ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
+                     "%s: DoRA, rank-stabilised and per-module ranks are not supported; plain LoRA is", path);
+    json_decref(root);
+    free(path);
+    return s;
+}
+
+/* "MODULE.weight" of an adapter's tensor, and which it is; false: the name is of another form. */
+static bool weight_of(const char *tensor, char *weight, size_t n, char *which)
+{
+    const char *at = strstr(tensor, ".lora_");
+    if (!at || strncmp(tensor, PREFIX, strlen(PREFIX)) || !at[6]) return false;
+    *which = at[6];
+    if (*which != 'A' && *which != 'B') return false;
+    if (strcmp(at + 7, ".weight") && strcmp(at + 7, ".default.weight")) return false;
+    const char *module = tensor + strlen(PREFIX);
+    return (size_t)snprintf(weight, n, "%.*s.weight", (int)(at - module), module) < n;
+}
+
+static const ivl_st_tensor *find(const adapter *a, const char *weight, char which)
+{
+    char name[320];
+    size_t stem = strlen(weight) - strlen(".weight");
+    snprintf(name, sizeof name, PREFIX "%.*s.lora_%c.weight", (int)stem, weight, which);
+    const ivl_st_tensor *t = ivl_st_find(a->st, name);
+    if (t) return t;
+    snprintf(name, sizeof name, PREFIX "%.*s.lora_%c.default.weight", (int)stem, weight, which);
+    return ivl_st_find(a->st, name);
+}
+
+static void close_adapter(adapter *a) { ivl_st_close(a->st); }
+
+static ivl_status open_adapter(const char *dir, adapter *a)
+{
+    *a = (adapter){ .dir = dir };
+    IVL_TRY(read_settings(a));
+    char *path = ivl_path_join(dir, "adapter_model.safetensors");
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_st_open(path, &a->st);
+    free(path);
+    for (int i = 0; s == IVL_OK && i < ivl_st_count(a->st); i++) {
+        char weight[256], which;
+        const char *name = ivl_st_at(a->st, i)->name;
+        if (!weight_of(name, weight, sizeof weight, &which))
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s is no part of a LoRA adapter", dir, name);
+        else if (!find(a, weight, which == 'A' ? 'B' : 'A'))
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s has no counterpart", dir, name);
+        else a->l.where |= !strncmp(weight, "vision_model.", 13) ? IVL_LORA_IMAGE
+                           : !strncmp(weight, "qllama.", 7)      ? IVL_LORA_TEXT
+                                                                 : IVL_LORA_LLM;
+    }
+    if (s == IVL_OK && !a->l.where) s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: the adapter is empty", dir);
+    if (s != IVL_OK) close_adapter(a);
+    return s;
+}
+
+ivl_status ivl_lora_config(const char *dir, ivl_lora *l_p)
+{
+    adapter a;
+    IVL_TRY(open_adapter(dir, &a));
+    *l_p = a.l;
+    close_adapter(&a);
+    return IVL_OK;
+}
+
+/* The pair of a weight W[out,in]; *l_p is zero where it has none. Its numbers are freed by the caller (l_p->a). */
+static ivl_status read_pair(const adapter *f, const char *weight, int rank, const int64_t *dim, ivl_lora_pair *l_p)
+{
+    const ivl_st_tensor *a = find(f, weight, 'A'), *b = find(f, weight, 'B');
+    *l_p = (ivl_lora_pair){ 0 };
+    if (!a) return IVL_OK;
+    int64_t r = f->l.rank;
+    IVL_CHECK(rank == 2 && a->rank == 2 && b->rank == 2 && a->dim[0] == r && b->dim[1] == r && a->dim[1] == dim[1] &&
+                  b->dim[0] == dim[0],
+              IVL_ESHAPE, "%s: the adapter of %s does not fit it: is it another model's?", f->dir, weight);
+    float *x = malloc((size_t)(a->elements + b->elements) * sizeof *x);
+    IVL_CHECK(x, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_st_read(a, 0, a->elements, IVL_F32, x);
+    if (s == IVL_OK) s = ivl_st_read(b, 0, b->elements, IVL_F32, x + a->elements);
+    if (s == IVL_OK) *l_p = (ivl_lora_pair){ (int)r, dim[1], f->l.alpha / (double)r, x, x + a->elements };
+    else free(x);
+    return s;
+}
+
+static void free_pair(ivl_lora_pair *l) { free((float *)(uintptr_t)l->a); }
+
+/* Shapes and names first, so that nothing is changed in vain. */
+static ivl_status match(const adapter *f, const ivl_params *p)
+{
+    for (int i = 0; i < ivl_st_count(f->st); i++) {
+        char weight[256], which;
+        ivl_lora_pair l;
+        weight_of(ivl_st_at(f->st, i)->name, weight, sizeof weight, &which);
+        const ivl_param *q = ivl_params_find_file(p, weight);
+        IVL_CHECK(q, IVL_EFORMAT, "%s: the model has no %s; the adapter is another model's", f->dir, weight);
+        IVL_TRY(read_pair(f, weight, q->rank, q->dim, &l));
+        free_pair(&l);
+    }
+    return IVL_OK;
+}
+
+ivl_status ivl_lora_merge(const char *dir, const ivl_params *p, ivl_stream *s)
+{
+    adapter f;
+    IVL_TRY(open_adapter(dir, &f));
+    ivl_status st = match(&f, p);
+    for (int i = 0; st == IVL_OK && i < p->n; i++) {
+        const ivl_param *q = &p->param[i];
+        ivl_lora_pair l = { 0 };
+        st = read_pair(&f, q->file, q->rank, q->dim, &l);
+        if (st == IVL_OK && l.a) st = ivl_lora_add_param(&l, q, s);
+        free_pair(&l);
+    }
+    close_adapter(&f);
+    return st;
+}
+
+/* One matrix of p's adapter, if there is one for it. */
+static ivl_status load_matrix(const adapter *f, const ivl_params *p, const ivl_param *q, char which, ivl_stream *s)
+{
+    char name[160];
+    ivl_lora_pair l;
+    ivl_lora_name(q->name, which, name, sizeof name);
+    const ivl_param *to = ivl_params_find(p, name);
+    IVL_TRY(read_pair(f, q->file, q->rank, q->dim, &l));
+    ivl_status st = !to || !l.a ? ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no adapter for %s", f->dir, q->file)
+                    : to->dim[which == 'B'] != l.rank
+                        ? ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "%s: rank %d, the model was made for %d", f->dir,
+                                   l.rank, p->lora.rank)
+                        : ivl_param_write(to, s, IVL_WEIGHT, 0, -1, which == 'A' ? l.a : l.b, IVL_F32);
+    free_pair(&l);
+    return st;
+}
+
+ivl_status ivl_lora_load(const char *dir, const ivl_params *p, ivl_stream *s)
+{
+    adapter f;
+    IVL_TRY(open_adapter(dir, &f));
+    ivl_status st = match(&f, p);
+    for (int i = 0; st == IVL_OK && i < p->n; i++) {
+        if (!ivl_lora_adapts(&p->lora, p->param[i].name)) continue;
+        st = load_matrix(&f, p, &p->param[i], 'A', s);
+        if (st == IVL_OK) st = load_matrix(&f, p, &p->param[i], 'B', s);
+    }
+    close_adapter(&f);
+    return st;
+}
+
+/* --- merging files ------------------------------------------------------------------------------------------------ */
+
+typedef struct merged { const ivl_st_tensor *t; const adapter *f; ivl_dtype dtype; ivl_lora_pair l; bool read; } merged;
+
+static ivl_status fill_merged(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
+{
+    merged *m = item->ctx;
+    if (!m->read) IVL_TRY(read_pair(m->f, m->t->name, m->t->rank, m->t->dim, &m->l));
+    m->read = true;
+    double *w = malloc((size_t)(n + 1) * sizeof *w);
+    IVL_CHECK(w, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_st_read(m->t, first, n, IVL_F64, w);
+    if (s == IVL_OK && m->l.a) ivl_lora_add(&m->l, first, n, w);
+    if (s == IVL_OK) ivl_convert(dst, m->dtype, w, IVL_F64, n);
+    free(w);
+    if (first + n == m->t->elements) free_pair(&m->l), m->l = (ivl_lora_pair){ 0 };
+    return s;
+}
+
+static ivl_status check_files(const adapter *f, const ivl_st *base, const char *model)
+{
+    for (int i = 0; i < ivl_st_count(f->st); i++) {
+        char weight[256], which;
+        ivl_lora_pair l;
+        weight_of(ivl_st_at(f->st, i)->name, weight, sizeof weight, &which);
+        const ivl_st_tensor *t = ivl_st_find(base, weight);
+        IVL_CHECK(t, IVL_EFORMAT, "%s has no %s; the adapter %s is another model's", model, weight, f->dir);
+        IVL_TRY(read_pair(f, weight, t->rank, t->dim, &l));
+        free_pair(&l);
+    }
+    return IVL_OK;
+}
+
+static ivl_status write_merged(const adapter *f, const ivl_st *base, const char *out, ivl_dtype dtype)
+{
+    const ivl_st_pair meta[] = { { "format", "pt" } };
+    int n = ivl_st_count(base);
+    ivl_st_item *item = calloc((size_t)n + 1, sizeof *item);
+    merged *m = calloc((size_t)n + 1, sizeof *m);
+    ivl_status s = item && m ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    for (int i = 0; s == IVL_OK && i < n; i++) {
+        const ivl_st_tensor *t = ivl_st_at(base, i);
+        m[i] = (merged){ .t = t, .f = f, .dtype = dtype };
+        item[i] = (ivl_st_item){ .name = t->name, .type = ivl_st_type_of(dtype), .rank = t->rank,
+                                 .fill = fill_merged, .ctx = &m[i] };
+        memcpy(item[i].dim, t->dim, sizeof t->dim);
+    }
+    if (s == IVL_OK) s = ivl_st_save_dir(out, item, n, 0, meta, 1);
+    for (int i = 0; m && i < n; i++) free_pair(&m[i].l);
+    free(item), free(m);
+    return s;
+}
+
+/* What makes the folder whole: copied where the model has it. */
+static ivl_status copy_rest(const char *model, const char *out)
+{
+    static const char *const names[] = { "config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
+                                         "special_tokens_map.json", "generation_config.json" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *from = ivl_path_join(model, names[i]), *to = ivl_path_join(out, names[i]), *data = NULL;
+        size_t n = 0;
+        ivl_out_file file = { 0 };
+        FILE *there = from ? fopen(from, "r") : NULL;
+        ivl_status s = from && to ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+        if (there) {
+            fclose(there);
+            if (s == IVL_OK) s = ivl_read_file(from, (size_t)1 << 30, &data, &n);
+            if (s == IVL_OK) s = ivl_out_open(to, &file);
+            if (s == IVL_OK) fwrite(data, 1, n, file.f), s = ivl_out_commit(&file); /* reports the write too */
+        }
+        free(from), free(to), free(data);
+        IVL_TRY(s);
+    }
+    return IVL_OK;
+}
+
+ivl_status ivl_lora_merge_files(const char *model, const char *dir, const char *out, ivl_dtype dtype)
+{
+    adapter f;
+    ivl_st *base = NULL;
+    IVL_CHECK(dtype == IVL_F32 || dtype == IVL_BF16 || dtype == IVL_F16, IVL_EINVAL,
+              "models are written as f32, bf16 or f16, not %s", ivl_dtype_name(dtype));
+    IVL_TRY(open_adapter(dir, &f));
+    ivl_status s = ivl_st_open_dir(model, &base);
+    if (s == IVL_OK) s = check_files(&f, base, model);
+    if (s == IVL_OK) s = ivl_make_dirs(out);
+    if (s == IVL_OK) s = write_merged(&f, base, out, dtype);
+    if (s == IVL_OK) s = copy_rest(model, out);
+    ivl_st_close(base);
+    close_adapter(&f);
+    return s;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+typedef struct source { const ivl_param *param; ivl_stream *s; char name[320]; } source;
+
+static ivl_status fill_source(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
+{
+    const source *from = item->ctx;
+    return ivl_param_read(from->param, from->s, IVL_WEIGHT, first, n, dst, IVL_F32);
+}
+
+static ivl_status save_settings(const char *dir, const ivl_params *p)
+{
+    json_t *j = json_pack("{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:n, s:o}", "peft_type", "LORA", "task_type",
+                          "FEATURE_EXTRACTION", "r", p->lora.rank, "lora_alpha", p->lora.alpha, "lora_dropout", 0.0,
+                          "bias", "none", "inference_mode", 1, "base_model_name_or_path", "target_modules",
+                          ivl_lora_modules(&p->lora));
+    char *text = j ? ivl_json_dump(j, JSON_INDENT(2)) : NULL, *path = ivl_path_join(dir, "adapter_config.json");
+    ivl_out_file out = { 0 };
+    ivl_status s = text && path ? ivl_out_open(path, &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) fprintf(out.f, "%s\n", text), s = ivl_out_commit(&out);
+    json_decref(j);
+    free(text), free(path);
+    return s;
+}
+
+ivl_status ivl_lora_save(const char *dir, const ivl_params *p, ivl_stream *s)
+{
+    const ivl_st_pair meta[] = { { "format", "pt" } };
+    ivl_st_item *item = calloc((size_t)p->n + 1, sizeof *item);
+    source *from = calloc((size_t)p->n + 1, sizeof *from);
+    char *path = ivl_path_join(dir, "adapter_model.safetensors");
+    int n = 0;
+    ivl_status st = item && from && path ? ivl_make_dirs(dir)
+                                         : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    for (int i = 0; st == IVL_OK && i < p->n; i++) {
+        const ivl_param *q = &p->param[i];
+        if (q->part != IVL_PART_LORA) continue;
+        from[n].param = q, from[n].s = s;
+        snprintf(from[n].name, sizeof from[n].name, PREFIX "%s", q->file);
+        item[n] = (ivl_st_item){ .name = from[n].name, .type = IVL_ST_F32, .rank = 2, .fill = fill_source,
+                                 .ctx = &from[n] };
+        memcpy(item[n++].dim, q->dim, sizeof q->dim);
+    }
+    if (st == IVL_OK && !n) st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "the model has no adapter to save");
+    if (st == IVL_OK) st = save_settings(dir, p);
+    if (st == IVL_OK) st = ivl_st_save(path, item, n, meta, 1);
+    free(item), free(from), free(path);
+    return st;
+}
