@@ -10,7 +10,8 @@ typedef struct options { cli_model model; const char *images, *prompt; ivl_decod
 
 enum { MAX_NEW = 1000, MIN_NEW, PENALTY, REPEAT, NGRAM, TEMPERATURE, TOP_P, SEED };
 static const struct argp_option rows[] = {
-    { "images", 'p', "FILE|DIR|TAR", 0, "Pictures: a file, a folder (sorted names), a shard (record order), a table", 0 },
+    { "images", 'p', "FILE|DIR|TAR", 0, "Pictures: a file, a folder (sorted names), a shard (record order), a table",
+      0 },
     { "prompt", 'P', "TEXT", 0, "What the caption goes on from (\"English caption:\")", 0 },
     { "beams", 'B', "N", 0, "Beam search with so many beams (1: the likeliest token each time)", 0 },
     { "max-new", MAX_NEW, "N", 0, "Tokens at most (30)", 0 },
@@ -28,7 +29,8 @@ static double number(struct argp_state *state, const char *arg, const char *what
 {
     char *end;
     double v = strtod(arg, &end);
-    if (!*arg || *end || !(v >= lo && v <= hi)) cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
+    if (!*arg || *end || !(v >= lo && v <= hi))
+        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
     return v;
 }
 

@@ -18,7 +18,8 @@ typedef struct options {
 
 enum { MAX_NEW = 1000, TEMPERATURE, TOP_P, SEED, REPEAT };
 static const struct argp_option rows[] = {
-    { "model", 'm', "DIR|F.gguf", 0, "InternVL-Chat folder, or a LLaMA-type language model: a folder or a GGUF file", 0 },
+    { "model", 'm', "DIR|F.gguf", 0, "InternVL-Chat folder, or a LLaMA-type language model: a folder or a GGUF file",
+      0 },
     { "image", 'p', "FILE", 0, "A picture the first question is about; may be repeated", 0 },
     { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
     { "template", 't', "NAME", 0, "vicuna, plain or chatml (the model's own, else vicuna)", 0 },
@@ -86,11 +87,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
 static const struct argp argp = {
-    rows, parse, "[QUESTION]",
+    rows,
+    parse,
+    "[QUESTION]",
     "Answers a question, about pictures if there are any.\v"
-    "Without a QUESTION it asks for one after the other, until the end of input; a line \"/image FILE\" shows a picture "
+    "Without a QUESTION it asks for one after the other, until the end of input; a line \"/image FILE\" shows a "
+    "picture "
     "with the next question, \"/new\" begins again.",
-    children, NULL, NULL,
+    children,
+    NULL,
+    NULL,
 };
 
 static void say(void *ctx, const char *piece)
@@ -125,7 +131,8 @@ typedef struct chat { ivl_talk *t; ivl_turn turn[MAX_TURNS]; int n, pictures; } 
 
 static void forget(chat *c)
 {
-    for (int i = 0; i < c->n; i++) free((char *)(uintptr_t)c->turn[i].question), free((char *)(uintptr_t)c->turn[i].answer);
+    for (int i = 0; i < c->n; i++)
+        free((char *)(uintptr_t)c->turn[i].question), free((char *)(uintptr_t)c->turn[i].answer);
     c->n = c->pictures = 0;
     ivl_talk_clear(c->t);
 }

@@ -10,7 +10,8 @@ typedef struct options { const char *in, *out, *to; ivl_convert_options convert;
 static const struct argp_option rows[] = {
     { "to", 't', "hf|gguf", 0, "What to write: a Hugging Face folder, or a GGUF file (as OUT's name ends)", 0 },
     { "dtype", 'y', "TYPE", 0,
-      "f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1 (as in IN, where OUT can hold it, else f32). Vectors stay f32 in GGUF",
+      "f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1 (as in IN, where OUT can hold it, else f32). Vectors stay f32 in "
+      "GGUF",
       0 },
     { 0 },
 };

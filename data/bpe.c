@@ -6,7 +6,8 @@
 
 #include "data/tokenizer.h"
 
-typedef struct token { const char *p; uint32_t n; uint8_t kind; bool letters; } token; /* letters: written in the alphabet */
+/* letters: written in the alphabet */
+typedef struct token { const char *p; uint32_t n; uint8_t kind; bool letters; } token;
 typedef struct merge { uint64_t pair; int32_t rank, id; } merge; /* rank -1: an empty place */
 
 struct ivl_bpe {
@@ -93,8 +94,8 @@ static ivl_status make_tokens(ivl_bpe *b, const ivl_bpe_source *from)
     for (int64_t i = 0; i < from->n; i++) {
         int64_t kind = from->kind ? from->kind[i] : IVL_BPE_NORMAL;
         size_t n = from->token[i].n;
-        IVL_CHECK(kind >= 0 && kind <= IVL_BPE_BYTE, IVL_EFORMAT, "%s: token %lld is of the unknown type %lld", from->name,
-                  (long long)i, (long long)kind);
+        IVL_CHECK(kind >= 0 && kind <= IVL_BPE_BYTE, IVL_EFORMAT, "%s: token %lld is of the unknown type %lld",
+                  from->name, (long long)i, (long long)kind);
         bool letters = kind == IVL_BPE_NORMAL && plain(from->token[i].p, n, at, &n);
         if (!letters && (n = from->token[i].n)) memcpy(at, from->token[i].p, n);
         b->token[i] = (token){ at, (uint32_t)n, (uint8_t)kind, letters };

@@ -64,8 +64,8 @@ const char  *ivl_bpe_chat_template(const ivl_bpe *b); /* NULL: none */
 ivl_status ivl_bpe_put_gguf(const ivl_bpe *b, ivl_gguf_meta *m);
 /* tokenizer.json and tokenizer_config.json in DIR, each atomically. */
 ivl_status ivl_bpe_save(const ivl_bpe *b, const char *dir);
-/* Token as files have it: normal ones in GPT-2's alphabet. In room for 2 bytes a byte of the longest; returns its length.
- * room NULL: the bytes that the longest needs. */
+/* Token as files have it: normal ones in GPT-2's alphabet. In room for 2 bytes a byte of the longest; returns its
+ * length. room NULL: the bytes that the longest needs. */
 size_t     ivl_bpe_written(const ivl_bpe *b, int32_t id, char *room);
 ivl_bpe_kind ivl_bpe_kind_of(const ivl_bpe *b, int32_t id);
 /* Pairs of ids in order of rank, *list_p freed by the caller. */

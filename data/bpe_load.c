@@ -123,7 +123,8 @@ static ivl_status read_tokens(parts *p, const json_t *vocab, const json_t *added
     {
         bool special = json_is_true(json_object_get(entry, "special"));
         const char *text = text_at(entry, "content");
-        IVL_TRY(put_token(p, text, strlen(text), json_object_get(entry, "id"), special ? IVL_BPE_CONTROL : IVL_BPE_USER));
+        IVL_TRY(
+            put_token(p, text, strlen(text), json_object_get(entry, "id"), special ? IVL_BPE_CONTROL : IVL_BPE_USER));
     }
     return IVL_OK;
 }
@@ -156,9 +157,9 @@ static ivl_status read_json(parts *p, const json_t *root, ivl_bpe **b_p)
     const json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     const json_t *merges = json_object_get(model, "merges");
     IVL_CHECK(json_is_object(model), IVL_EFORMAT, "%s: no tokenizer: it has no object \"model\"", p->from.name);
-    IVL_CHECK(!strcmp(text_at(model, "type"), "BPE") && json_is_object(vocab) && json_is_array(merges), IVL_EUNSUPPORTED,
-              "%s: model.type is '%.40s'; only BPE with a vocabulary and merges is supported", p->from.name,
-              text_at(model, "type"));
+    IVL_CHECK(!strcmp(text_at(model, "type"), "BPE") && json_is_object(vocab) && json_is_array(merges),
+              IVL_EUNSUPPORTED, "%s: model.type is '%.40s'; only BPE with a vocabulary and merges is supported",
+              p->from.name, text_at(model, "type"));
     IVL_TRY(read_rule(root, &p->from));
     IVL_TRY(read_tokens(p, vocab, json_object_get(root, "added_tokens")));
     IVL_TRY(read_merges(p, merges));
@@ -188,7 +189,8 @@ static ivl_status named(const ivl_bpe *b, const json_t *root, const char *key, c
     const char *text = json_is_object(v) ? text_at(v, "content") : json_string_value(v);
     if (!text) return IVL_OK;
     *id_p = ivl_bpe_special(b, text);
-    IVL_CHECK(*id_p >= 0, IVL_EFORMAT, "%s: %s is '%.60s', no special token of the tokenizer beside it", name, key, text);
+    IVL_CHECK(*id_p >= 0, IVL_EFORMAT, "%s: %s is '%.60s', no special token of the tokenizer beside it", name, key,
+              text);
     return IVL_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Cutting text into words, as the regular expressions of GPT-2 and its kin do; written out, since they need no more than
- * one character of look-ahead. Characters are classed by HarfBuzz's Unicode tables. */
+/* Cutting text into words, as the regular expressions of GPT-2 and its kin do; written out, since they need no more
+ * than one character of look-ahead. Characters are classed by HarfBuzz's Unicode tables. */
 #include "data/bpe.h"
 
 #include <hb.h>
@@ -145,7 +145,10 @@ size_t ivl_bpe_piece(ivl_bpe_rule r, int step, const char *p, size_t n)
 {
     if (r == IVL_BPE_GPT2) return gpt2(p, n);
     if (r == IVL_BPE_DIGITS) return step == 0 ? digits(p, n) : gpt2(p, n);
-    return step == 0 ? alike(p, n, is_mark) : step == 1 ? gpt2(p, n) : step == 2 ? alike(p, n, is_number) : threes(p, n);
+    return step == 0   ? alike(p, n, is_mark)
+           : step == 1 ? gpt2(p, n)
+           : step == 2 ? alike(p, n, is_number)
+                       : threes(p, n);
 }
 
 const char *ivl_bpe_split(int step)

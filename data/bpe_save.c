@@ -55,7 +55,8 @@ ivl_status ivl_bpe_put_gguf(const ivl_bpe *b, ivl_gguf_meta *m)
     IVL_TRY(ivl_bpe_merges(b, &pair, &n));
     char *room = malloc(ivl_bpe_written(b, 0, NULL));
     int32_t *kind = malloc((size_t)info.size * sizeof *kind);
-    texts token = { .list = malloc((size_t)info.size * sizeof *token.list) }, merge = { .list = malloc((n + 1) * sizeof *merge.list) };
+    texts token = { .list = malloc((size_t)info.size * sizeof *token.list) },
+          merge = { .list = malloc((n + 1) * sizeof *merge.list) };
     bool ok = room && kind && token.list && merge.list;
     for (int32_t i = 0; ok && i < info.size; i++) {
         size_t len = ivl_bpe_written(b, i, room);
@@ -124,9 +125,9 @@ static json_t *added(const ivl_bpe *b, char *room)
     for (int32_t i = 0; i < ivl_bpe_info_of(b).size; i++) {
         ivl_bpe_kind kind = ivl_bpe_kind_of(b, i);
         if (kind != IVL_BPE_CONTROL && kind != IVL_BPE_UNKNOWN && kind != IVL_BPE_USER) continue;
-        json_array_append_new(list, json_pack("{s:i,s:o,s:b,s:b,s:b,s:b,s:b}", "id", (int)i, "content", written(b, i, room),
-                                              "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special",
-                                              kind != IVL_BPE_USER));
+        json_array_append_new(list, json_pack("{s:i,s:o,s:b,s:b,s:b,s:b,s:b}", "id", (int)i, "content",
+                                              written(b, i, room), "single_word", 0, "lstrip", 0, "rstrip", 0,
+                                              "normalized", 0, "special", kind != IVL_BPE_USER));
     }
     return list;
 }
@@ -180,7 +181,8 @@ static ivl_status write_json(json_t *o, const char *dir, const char *file, size_
 {
     char *path = ivl_path_join(dir, file);
     ivl_out_file out = { 0 };
-    ivl_status s = o && path ? ivl_out_open(path, &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s/%s: out of memory", dir, file);
+    ivl_status s = o && path ? ivl_out_open(path, &out)
+                             : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s/%s: out of memory", dir, file);
     if (s == IVL_OK && json_dumpf(o, out.f, flags))
         s = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write it", path);
     if (s == IVL_OK) {

@@ -1,6 +1,6 @@
 /* Text to token ids and back: sentencepiece models under LLaMA's rules, byte-level BPE (data/bpe.h), and InternVL's
- * conventions for captions. All but open, close and legacy may be called by many threads at once. Text is UTF-8; every byte
- * that is not valid UTF-8 counts as U+FFFD. */
+ * conventions for captions. All but open, close and legacy may be called by many threads at once. Text is UTF-8; every
+ * byte that is not valid UTF-8 counts as U+FFFD. */
 #ifndef IVL_DATA_TOKENIZER_H
 #define IVL_DATA_TOKENIZER_H
 

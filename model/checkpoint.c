@@ -93,8 +93,8 @@ static int64_t count_bad(const float *x, int64_t n)
 }
 
 /* One tensor, piece by piece, through f32 (f64 for f64): exact for every storage type. */
-static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const ivl_weights_tensor *t, ivl_stream *s, void *stage,
-                              int64_t *bad_p)
+static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const ivl_weights_tensor *t, ivl_stream *s,
+                              void *stage, int64_t *bad_p)
 {
     ivl_dtype via = t->type == IVL_F64 ? IVL_F64 : IVL_F32;
     for (int64_t k, at = 0; at < t->elements; at += k) {

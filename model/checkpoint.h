@@ -41,10 +41,10 @@ typedef struct ivl_load_options {
     bool resize_positions;  /* of another grid: resize (bicubic) instead of refusing */
 } ivl_load_options;
 
-/* Fills allocated parameters from the weights of DIR (also a GGUF or .pth file, see model/weights.h), converting to the compute type. *report_p (may be
- * NULL) is set whenever the files could be opened, also on failure, and is freed by the caller. Missing,
- * mis-shaped and, by option, extra and non-finite tensors are IVL_EFORMAT with the first few names in the
- * message; nothing is written to the parameters if names or shapes are wrong. Ignored without a note:
+/* Fills allocated parameters from the weights of DIR (also a GGUF or .pth file, see model/weights.h), converting to the
+ * compute type. *report_p (may be NULL) is set whenever the files could be opened, also on failure, and is freed by the
+ * caller. Missing, mis-shaped and, by option, extra and non-finite tensors are IVL_EFORMAT with the first few names in
+ * the message; nothing is written to the parameters if names or shapes are wrong. Ignored without a note:
  * rotary_emb.inv_freq, which old files carry. */
 ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
                                ivl_load_report *report_p);

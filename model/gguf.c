@@ -27,8 +27,8 @@ static ivl_status get_real(const ivl_gguf *f, const char *key, double least, dou
     char shortest[32];
     snprintf(shortest, sizeof shortest, "%.7g", *v_p); /* 1e-5, not the f32 beside it: as config.json would say */
     *v_p = strtod(shortest, NULL);
-    IVL_CHECK(*v_p >= least && *v_p <= most, IVL_EFORMAT, "%s: %s = %g must be from %g to %g", ivl_gguf_name(f), key, *v_p,
-              least, most);
+    IVL_CHECK(*v_p >= least && *v_p <= most, IVL_EFORMAT, "%s: %s = %g must be from %g to %g", ivl_gguf_name(f), key,
+              *v_p, least, most);
     return IVL_OK;
 }
 
@@ -70,7 +70,8 @@ static ivl_status refuse_variants(const ivl_gguf *f, const ivl_text_config *c)
 {
     int head = c->width / c->heads, size = head;
     const char *scaling = "none";
-    const char *const same[] = { "llama.rope.dimension_count", "llama.attention.key_length", "llama.attention.value_length" };
+    const char *const same[] = { "llama.rope.dimension_count", "llama.attention.key_length",
+                                 "llama.attention.value_length" };
     for (int i = 0; i < 3; i++) {
         IVL_TRY(get(f, same[i], false, 1, INT_MAX, &size));
         IVL_CHECK(size == head, IVL_EUNSUPPORTED, "%s: %s = %d; only heads of width / heads = %d are supported",
@@ -103,8 +104,8 @@ ivl_status ivl_gguf_text_config(const ivl_gguf *f, ivl_text_config *c_p)
 
 void ivl_gguf_put_text_config(ivl_gguf_meta *m, const ivl_text_config *c, ivl_dtype main, const char *name)
 {
-    static const struct { ivl_dtype t; uint32_t number; } files[] = { { IVL_F32, 0 },  { IVL_F16, 1 },  { IVL_Q4_0, 2 },
-                                                                      { IVL_Q4_1, 3 }, { IVL_Q8_0, 7 }, { IVL_BF16, 32 } };
+    static const struct { ivl_dtype t; uint32_t number; } files[] = {
+        { IVL_F32, 0 }, { IVL_F16, 1 }, { IVL_Q4_0, 2 }, { IVL_Q4_1, 3 }, { IVL_Q8_0, 7 }, { IVL_BF16, 32 } };
     ivl_gguf_put_string(m, "general.architecture", "llama");
     ivl_gguf_put_string(m, "general.type", "model");
     if (name) ivl_gguf_put_string(m, "general.name", name);
@@ -159,7 +160,8 @@ static bool translate(const char *name, int from, char out[IVL_GGUF_NAME])
     char *end;
     const char *digits = name + head;
     long n = strtol(digits, &end, 10);
-    if (end == digits || *digits < '0' || *digits > '9' || (digits[0] == '0' && end > digits + 1) || *end != '.' || n > 9999)
+    if (end == digits || *digits < '0' || *digits > '9' || (digits[0] == '0' && end > digits + 1) || *end != '.' ||
+        n > 9999)
         return false;
     for (size_t i = 0; i < sizeof layer / sizeof *layer; i++)
         if (!strcmp(end + 1, side(&layer[i], from))) {
@@ -203,8 +205,9 @@ ivl_status ivl_gguf_read_hf(const ivl_gguf_tensor *t, const ivl_text_config *c, 
     int heads = ivl_gguf_rope_heads(c, t->name);
     if (!heads) return ivl_gguf_read(t, first, n, to, dst);
     int64_t rows = t->dim[0], cols = t->elements / rows;
-    IVL_CHECK(rows % (2 * (int64_t)heads) == 0, IVL_EFORMAT, "%s: tensor '%.100s' has %lld rows, no even number for %d heads",
-              t->file, t->name, (long long)rows, heads);
+    IVL_CHECK(rows % (2 * (int64_t)heads) == 0, IVL_EFORMAT,
+              "%s: tensor '%.100s' has %lld rows, no even number for %d heads", t->file, t->name, (long long)rows,
+              heads);
     for (int64_t at = first, end = first + n, k; at < end; at += k) {
         int64_t row = at / cols, skip = at % cols;
         k = end - at < cols - skip ? end - at : cols - skip;

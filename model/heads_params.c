@@ -146,7 +146,8 @@ static ivl_status write_param(const ivl_head_param *p, ivl_stream *s, const doub
     void *typed = malloc(ivl_dtype_bytes(t->dtype, p->elements));
     IVL_CHECK(typed, IVL_ENOMEM, "out of memory");
     ivl_convert(typed, t->dtype, v, IVL_F64, p->elements);
-    ivl_status st = ivl_write(s, t->buf, ivl_dtype_bytes(t->dtype, t->off), ivl_dtype_bytes(t->dtype, p->elements), typed);
+    ivl_status st =
+        ivl_write(s, t->buf, ivl_dtype_bytes(t->dtype, t->off), ivl_dtype_bytes(t->dtype, p->elements), typed);
     if (st == IVL_OK) st = ivl_sync(s);
     free(typed);
     return st;
@@ -157,7 +158,8 @@ static ivl_status read_param(const ivl_head_param *p, ivl_stream *s, double *dst
     const ivl_tensor *t = &p->value;
     void *typed = malloc(ivl_dtype_bytes(t->dtype, p->elements));
     IVL_CHECK(typed, IVL_ENOMEM, "out of memory");
-    ivl_status st = ivl_read(s, t->buf, ivl_dtype_bytes(t->dtype, t->off), ivl_dtype_bytes(t->dtype, p->elements), typed);
+    ivl_status st =
+        ivl_read(s, t->buf, ivl_dtype_bytes(t->dtype, t->off), ivl_dtype_bytes(t->dtype, p->elements), typed);
     if (st == IVL_OK) ivl_convert(dst, IVL_F64, typed, t->dtype, p->elements);
     free(typed);
     return st;

@@ -23,8 +23,8 @@ static ivl_status refuse_variants(const json_t *root, const char *name, const iv
     IVL_CHECK(!strcmp(type, "llama") || !strcmp(type, "internlm"), IVL_EUNSUPPORTED,
               "%s: model_type is '%.40s'; this takes language models of type llama or internlm", name, type);
     IVL_TRY(ivl_json_int(at, "head_dim", &head));
-    IVL_CHECK(head == c->width / c->heads, IVL_EUNSUPPORTED, "%s: head_dim = %d; only hidden_size / num_attention_heads = %d",
-              name, head, c->width / c->heads);
+    IVL_CHECK(head == c->width / c->heads, IVL_EUNSUPPORTED,
+              "%s: head_dim = %d; only hidden_size / num_attention_heads = %d", name, head, c->width / c->heads);
     const json_t *scaling = json_object_get(root, "rope_scaling");
     IVL_CHECK(!scaling || json_is_null(scaling), IVL_EUNSUPPORTED, "%s: rope_scaling is not supported", name);
     return IVL_OK;
@@ -57,9 +57,9 @@ static const char *torch_name(ivl_dtype t) { return t == IVL_BF16 ? "bfloat16" :
 static json_t *to_json(const ivl_text_config *c, ivl_dtype dtype)
 {
     json_t *root =
-        json_pack("{s:[s],s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f}", "architectures", "LlamaForCausalLM", "model_type", "llama",
-                  "vocab_size", c->vocab, "hidden_size", c->width, "intermediate_size", c->mlp, "num_hidden_layers",
-                  c->layers, "num_attention_heads", c->heads, "num_key_value_heads", c->kv_heads,
+        json_pack("{s:[s],s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f}", "architectures", "LlamaForCausalLM", "model_type",
+                  "llama", "vocab_size", c->vocab, "hidden_size", c->width, "intermediate_size", c->mlp,
+                  "num_hidden_layers", c->layers, "num_attention_heads", c->heads, "num_key_value_heads", c->kv_heads,
                   "max_position_embeddings", c->max_positions, "rms_norm_eps", c->eps, "rope_theta", c->rope_theta);
     json_t *rest = json_pack("{s:s,s:b,s:b,s:i,s:i,s:s,s:b}", "hidden_act", "silu", "attention_bias", c->attention_bias,
                              "tie_word_embeddings", c->tie_embeddings, "bos_token_id", c->bos, "eos_token_id", c->eos,

@@ -46,8 +46,12 @@ static ivl_status list_st(ivl_weights *w)
     IVL_TRY(reserve(w, ivl_st_count(w->st)));
     for (int i = 0; i < w->n; i++) {
         const ivl_st_tensor *t = ivl_st_at(w->st, i);
-        w->weight[i] = (ivl_weights_tensor){ .name = t->name, .file = t->file, .type = type_of(t->type), .rank = t->rank,
-                                     .elements = t->elements, .from = t };
+        w->weight[i] = (ivl_weights_tensor){ .name = t->name,
+                                             .file = t->file,
+                                             .type = type_of(t->type),
+                                             .rank = t->rank,
+                                             .elements = t->elements,
+                                             .from = t };
         memcpy(w->weight[i].dim, t->dim, sizeof t->dim);
     }
     return IVL_OK;
@@ -129,7 +133,8 @@ const ivl_weights_tensor *ivl_weights_find(const ivl_weights *w, const char *nam
     return w->n ? bsearch(&want, w->weight, (size_t)w->n, sizeof want, by_name) : NULL;
 }
 
-ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst)
+ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to,
+                            void *dst)
 {
     if (w->gguf) return ivl_gguf_read_hf(t->from, &w->c, first, n, to, dst);
     return ivl_st_read(t->from, first, n, to, dst);

@@ -25,8 +25,8 @@ int               ivl_weights_count(const ivl_weights *w);
 const ivl_weights_tensor *ivl_weights_at(const ivl_weights *w, int i);             /* sorted by name */
 const ivl_weights_tensor *ivl_weights_find(const ivl_weights *w, const char *name); /* NULL if there is none */
 /* Elements [first, first + n), converted. */
-ivl_status        ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to,
-                                   void *dst);
+ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to,
+                            void *dst);
 /* The open file, for its metadata; NULL: it is none. */
 const ivl_gguf   *ivl_weights_gguf(const ivl_weights *w);
 

@@ -71,8 +71,9 @@ static double flops_bwd(const ivl_node *n) { return 10.0 * (double)ivl_numel(n->
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "batch_norm", n->op == IVL_OP_batch_norm ? "batch_norm_fwd" : "batch_norm_bwd",
-                           "%s -DWG_SIZE=%d -DVEC=%d", ivl_t_define(n->x[X]->dtype), param[0], param[1]);
+    return ivl_prep_kernel(d, p_p, 0, param, "batch_norm",
+                           n->op == IVL_OP_batch_norm ? "batch_norm_fwd" : "batch_norm_bwd", "%s -DWG_SIZE=%d -DVEC=%d",
+                           ivl_t_define(n->x[X]->dtype), param[0], param[1]);
 }
 
 static ivl_status enqueue(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_args *a)

@@ -1,5 +1,5 @@
-/* Reading GGUF. The file is hostile until proven otherwise: lengths are compared with what is left before they are used,
- * products cannot overflow, memory taken is bounded by the file's own size. */
+/* Reading GGUF. The file is hostile until proven otherwise: lengths are compared with what is left before they are
+ * used, products cannot overflow, memory taken is bounded by the file's own size. */
 #include "runtime/gguf.h"
 
 #include <limits.h>
@@ -131,7 +131,10 @@ static ivl_status parse_entry(cursor *c, ivl_gguf_entry *e)
     return IVL_OK;
 }
 
-static int by_key(const void *a, const void *b) { return strcmp(((const ivl_gguf_entry *)a)->key, ((const ivl_gguf_entry *)b)->key); }
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const ivl_gguf_entry *)a)->key, ((const ivl_gguf_entry *)b)->key);
+}
 
 static ivl_status parse_meta(ivl_gguf *f, cursor *c)
 {
@@ -141,8 +144,8 @@ static ivl_status parse_meta(ivl_gguf *f, cursor *c)
     }
     if (f->n_meta) qsort(f->meta, (size_t)f->n_meta, sizeof *f->meta, by_key);
     for (int i = 1; i < f->n_meta; i++)
-        IVL_CHECK(by_key(&f->meta[i - 1], &f->meta[i]), IVL_EFORMAT, "%s: metadata '%.100s' stands there twice", f->name,
-                  f->meta[i].key);
+        IVL_CHECK(by_key(&f->meta[i - 1], &f->meta[i]), IVL_EFORMAT, "%s: metadata '%.100s' stands there twice",
+                  f->name, f->meta[i].key);
     return IVL_OK;
 }
 
@@ -168,8 +171,8 @@ static ivl_status parse_tensor(cursor *c, ivl_gguf_tensor *t)
     for (int i = t->rank - 1; i >= 0; i--) {
         uint64_t d = 0;
         IVL_TRY(get(c, 8, name, &d));
-        IVL_CHECK(d >= 1 && d <= INT64_MAX && !__builtin_mul_overflow(t->elements, (int64_t)d, &t->elements), IVL_EFORMAT,
-                  "%s: tensor '%.100s': its dimensions are zero or overflow", c->file, name);
+        IVL_CHECK(d >= 1 && d <= INT64_MAX && !__builtin_mul_overflow(t->elements, (int64_t)d, &t->elements),
+                  IVL_EFORMAT, "%s: tensor '%.100s': its dimensions are zero or overflow", c->file, name);
         t->dim[i] = (int64_t)d;
     }
     IVL_TRY(get(c, 4, name, &type));
@@ -187,8 +190,8 @@ static ivl_status place_tensor(ivl_gguf_tensor *t, const unsigned char *section,
     IVL_CHECK(t->dim[t->rank - 1] % block == 0, IVL_EFORMAT,
               "%s: tensor '%.100s': rows of %lld values are no multiple of %s's blocks of %d", t->file, t->name,
               (long long)t->dim[t->rank - 1], ivl_dtype_name(t->type), block);
-    IVL_CHECK(at % align == 0, IVL_EFORMAT, "%s: tensor '%.100s' at byte %zu is not aligned to %zu", t->file, t->name, at,
-              align);
+    IVL_CHECK(at % align == 0, IVL_EFORMAT, "%s: tensor '%.100s' at byte %zu is not aligned to %zu", t->file, t->name,
+              at, align);
     uint64_t blocks = (uint64_t)(t->elements / block);
     IVL_CHECK(at <= room && blocks <= (room - at) / size, IVL_EFORMAT,
               "%s: tensor '%.100s' ends beyond the file; the file is damaged or incomplete", t->file, t->name);
@@ -217,8 +220,8 @@ static ivl_status check_tensors(ivl_gguf *f)
     }
     if (f->n) qsort(f->tensor, (size_t)f->n, sizeof *f->tensor, by_name);
     for (int i = 1; i < f->n; i++)
-        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT, "%s: two tensors are called '%.100s'", f->name,
-                  f->tensor[i].name);
+        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT, "%s: two tensors are called '%.100s'",
+                  f->name, f->tensor[i].name);
     return IVL_OK;
 }
 
@@ -252,7 +255,8 @@ static ivl_status parse_counts(ivl_gguf *f, cursor *c)
     IVL_CHECK(ivl_gguf_is(c->p, left(c)), IVL_EFORMAT, "%s: no GGUF file", f->name);
     c->p += 4;
     IVL_TRY(get(c, 4, "its header", &version));
-    IVL_CHECK(version & 0xffff, IVL_EUNSUPPORTED, "%s: a big-endian GGUF file; only little-endian ones are read", f->name);
+    IVL_CHECK(version & 0xffff, IVL_EUNSUPPORTED, "%s: a big-endian GGUF file; only little-endian ones are read",
+              f->name);
     IVL_CHECK(version == 2 || version == 3, IVL_EUNSUPPORTED,
               "%s: GGUF version %llu; versions 2 and 3 are read: convert it again with a current tool", f->name,
               (unsigned long long)version);

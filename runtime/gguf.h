@@ -20,7 +20,7 @@ typedef struct ivl_gguf_tensor {
     const char *name, *file; /* file for messages */
     ivl_dtype   type;        /* F32, F16, BF16, Q8_0, Q4_0, Q4_1, also F64, I32 */
     int         rank;
-    int64_t     dim[IVL_GGUF_RANK], elements; /* rows first, the contiguous axis last: the reverse of the file's order */
+    int64_t dim[IVL_GGUF_RANK], elements; /* rows first, the contiguous axis last: the reverse of the file's order */
     const void *data;        /* in the mapping */
     size_t      bytes;
 } ivl_gguf_tensor;
@@ -42,8 +42,8 @@ const ivl_gguf_tensor *ivl_gguf_find(const ivl_gguf *f, const char *name); /* NU
  * quantised tensor. */
 ivl_status ivl_gguf_read(const ivl_gguf_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst);
 
-/* Metadata. Each getter leaves *v_p alone when the key is absent and refuses another kind: int takes every whole number,
- * real also those. Strings live as long as f; they hold no NUL. */
+/* Metadata. Each getter leaves *v_p alone when the key is absent and refuses another kind: int takes every whole
+ * number, real also those. Strings live as long as f; they hold no NUL. */
 int        ivl_gguf_meta_count(const ivl_gguf *f);
 const char *ivl_gguf_meta_key(const ivl_gguf *f, int i);
 bool       ivl_gguf_has(const ivl_gguf *f, const char *key);

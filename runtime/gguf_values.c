@@ -11,14 +11,16 @@
 /* --- types of tensors ----------------------------------------------------------------------------- */
 
 /* Numbers as in files; the names of those that are not read are for messages. */
-static const struct { const char *name; int dtype; } types[] = {
-    [0] = { "F32", IVL_F32 }, [1] = { "F16", IVL_F16 }, [2] = { "Q4_0", IVL_Q4_0 }, [3] = { "Q4_1", IVL_Q4_1 },
-    [6] = { "Q5_0", -1 }, [7] = { "Q5_1", -1 }, [8] = { "Q8_0", IVL_Q8_0 }, [9] = { "Q8_1", -1 }, [10] = { "Q2_K", -1 },
-    [11] = { "Q3_K", -1 }, [12] = { "Q4_K", -1 }, [13] = { "Q5_K", -1 }, [14] = { "Q6_K", -1 }, [15] = { "Q8_K", -1 },
-    [16] = { "IQ2_XXS", -1 }, [17] = { "IQ2_XS", -1 }, [18] = { "IQ3_XXS", -1 }, [19] = { "IQ1_S", -1 },
-    [20] = { "IQ4_NL", -1 }, [21] = { "IQ3_S", -1 }, [22] = { "IQ2_S", -1 }, [23] = { "IQ4_XS", -1 }, [24] = { "I8", -1 },
-    [25] = { "I16", -1 }, [26] = { "I32", IVL_I32 }, [27] = { "I64", -1 }, [28] = { "F64", IVL_F64 },
-    [29] = { "IQ1_M", -1 }, [30] = { "BF16", IVL_BF16 },
+static const struct { const char *name; int dtype;
+} types[] = {
+    [0] = { "F32", IVL_F32 },    [1] = { "F16", IVL_F16 }, [2] = { "Q4_0", IVL_Q4_0 }, [3] = { "Q4_1", IVL_Q4_1 },
+    [6] = { "Q5_0", -1 },        [7] = { "Q5_1", -1 },     [8] = { "Q8_0", IVL_Q8_0 }, [9] = { "Q8_1", -1 },
+    [10] = { "Q2_K", -1 },       [11] = { "Q3_K", -1 },    [12] = { "Q4_K", -1 },      [13] = { "Q5_K", -1 },
+    [14] = { "Q6_K", -1 },       [15] = { "Q8_K", -1 },    [16] = { "IQ2_XXS", -1 },   [17] = { "IQ2_XS", -1 },
+    [18] = { "IQ3_XXS", -1 },    [19] = { "IQ1_S", -1 },   [20] = { "IQ4_NL", -1 },    [21] = { "IQ3_S", -1 },
+    [22] = { "IQ2_S", -1 },      [23] = { "IQ4_XS", -1 },  [24] = { "I8", -1 },        [25] = { "I16", -1 },
+    [26] = { "I32", IVL_I32 },   [27] = { "I64", -1 },     [28] = { "F64", IVL_F64 },  [29] = { "IQ1_M", -1 },
+    [30] = { "BF16", IVL_BF16 },
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -134,7 +136,8 @@ ivl_status ivl_gguf_real(const ivl_gguf *f, const char *key, double *v_p)
 {
     const ivl_gguf_entry *e = ivl_gguf_entry_find(f, key);
     if (!e) return IVL_OK;
-    if (!is_int(e->kind) && e->kind != IVL_GGUF_F32 && e->kind != IVL_GGUF_F64) return wrong(f, key, e->kind, "a number");
+    if (!is_int(e->kind) && e->kind != IVL_GGUF_F32 && e->kind != IVL_GGUF_F64)
+        return wrong(f, key, e->kind, "a number");
     return real_at(f, key, e->kind, e->at, v_p);
 }
 
@@ -157,14 +160,15 @@ ivl_status ivl_gguf_string(const ivl_gguf *f, const char *key, const char **v_p)
 }
 
 /* Memory for the elements of an array; NULL stays where the key is absent. */
-static ivl_status begin_array(const ivl_gguf *f, const char *key, size_t size, const ivl_gguf_entry **e_p, void **list_p)
+static ivl_status begin_array(const ivl_gguf *f, const char *key, size_t size, const ivl_gguf_entry **e_p,
+                              void **list_p)
 {
     const ivl_gguf_entry *e = ivl_gguf_entry_find(f, key);
     *e_p = NULL, *list_p = NULL;
     if (!e) return IVL_OK;
     if (e->kind != IVL_GGUF_ARRAY) return wrong(f, key, e->kind, "an array");
-    IVL_CHECK(e->n <= INT_MAX && (*list_p = malloc(((size_t)e->n + 1) * size)), IVL_ENOMEM, "%s: no memory for '%.100s'",
-              f->name, key);
+    IVL_CHECK(e->n <= INT_MAX && (*list_p = malloc(((size_t)e->n + 1) * size)), IVL_ENOMEM,
+              "%s: no memory for '%.100s'", f->name, key);
     *e_p = e;
     return IVL_OK;
 }

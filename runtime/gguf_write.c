@@ -131,8 +131,9 @@ static ivl_status check_item(const ivl_gguf_item *t)
               t->name, t->rank, IVL_GGUF_RANK);
     int block = ivl_dtype_block(t->type);
     int64_t row = t->dim[t->rank - 1];
-    IVL_CHECK(row % block == 0, IVL_EINVAL, "tensor '%.100s': rows of %lld values cannot be stored as %s, in blocks of %d",
-              t->name, (long long)row, ivl_dtype_name(t->type), block);
+    IVL_CHECK(row % block == 0, IVL_EINVAL,
+              "tensor '%.100s': rows of %lld values cannot be stored as %s, in blocks of %d", t->name, (long long)row,
+              ivl_dtype_name(t->type), block);
     return IVL_OK;
 }
 
@@ -178,8 +179,8 @@ static ivl_status check_values(const ivl_gguf_item *t, const float *x, int64_t n
     if (t->type == IVL_F32) return IVL_OK;
     for (int64_t i = 0; i < n; i++)
         IVL_CHECK(isfinite(x[i]) && fabsf(x[i]) <= most, IVL_EFORMAT,
-                  "tensor '%.100s' holds %g, which %s cannot: take f32%s", t->name, (double)x[i], ivl_dtype_name(t->type),
-                  isfinite(x[i]) ? " or bf16" : "");
+                  "tensor '%.100s' holds %g, which %s cannot: take f32%s", t->name, (double)x[i],
+                  ivl_dtype_name(t->type), isfinite(x[i]) ? " or bf16" : "");
     return IVL_OK;
 }
 

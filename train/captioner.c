@@ -77,7 +77,8 @@ ivl_status ivl_captioner_open(const char *model_dir, ivl_device *dev, const ivl_
     if (c->o.batch <= 0) c->o.batch = 8;
     ivl_status s = ivl_stream_open(dev, &c->stream);
     if (s == IVL_OK) s = load(c, model_dir);
-    c->transform = (ivl_transform){ .fit = IVL_FIT_SQUASH, .size = s == IVL_OK ? ivl_config_image_size(&c->config) : 0 };
+    c->transform =
+        (ivl_transform){ .fit = IVL_FIT_SQUASH, .size = s == IVL_OK ? ivl_config_image_size(&c->config) : 0 };
     if (s == IVL_OK) s = prepare(c);
     if (s != IVL_OK) {
         ivl_captioner_close(c);
@@ -137,7 +138,8 @@ ivl_status ivl_captioner_run(ivl_captioner *c, const ivl_picture *picture, int n
     IVL_TRY(ivl_decoder_prefill(c->decoder, c->len, c->logits));
     IVL_TRY(ivl_decode(&c->o.decode, &m, &rows, c->logits, c->out, len));
     for (int i = 0; i < n; i++) {
-        ivl_status s = ivl_tokenizer_decode(c->tok, c->out + (int64_t)i * c->o.decode.max_new, (size_t)len[i], &text[i]);
+        ivl_status s =
+            ivl_tokenizer_decode(c->tok, c->out + (int64_t)i * c->o.decode.max_new, (size_t)len[i], &text[i]);
         while (s != IVL_OK && i > 0) free(text[--i]);
         IVL_TRY(s);
     }

@@ -107,8 +107,8 @@ static piece piece_of(const source *k, const ivl_llm_tensor *t)
 static ivl_status check_half(const char *name, const float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        IVL_CHECK(!(fabsf(x[i]) > 65504) || isinf(x[i]), IVL_EFORMAT, "tensor '%.100s' holds %g, which f16 cannot: take bf16 or f32",
-                  name, (double)x[i]);
+        IVL_CHECK(!(fabsf(x[i]) > 65504) || isinf(x[i]), IVL_EFORMAT,
+                  "tensor '%.100s' holds %g, which f16 cannot: take bf16 or f32", name, (double)x[i]);
     return IVL_OK;
 }
 
@@ -137,8 +137,12 @@ static ivl_status write_weights(const source *k, const char *out, ivl_dtype dtyp
     for (int i = 0; i < k->n && s == IVL_OK; i++) {
         const ivl_llm_tensor *t = &k->tensor[i];
         p[i] = piece_of(k, t), p[i].dtype = dtype;
-        item[i] = (ivl_st_item){ .name = t->name, .type = ivl_st_type_of(dtype), .rank = t->rank, .dim = { t->dim[0], t->dim[1] },
-                                 .fill = fill_hf, .ctx = &p[i] };
+        item[i] = (ivl_st_item){ .name = t->name,
+                                 .type = ivl_st_type_of(dtype),
+                                 .rank = t->rank,
+                                 .dim = { t->dim[0], t->dim[1] },
+                                 .fill = fill_hf,
+                                 .ctx = &p[i] };
     }
     if (s == IVL_OK) s = ivl_st_save_dir(out, item, k->n, SHARD, meta, 1);
     free(item), free(p);
@@ -208,7 +212,8 @@ static ivl_status type_in_gguf(const ivl_llm_tensor *t, ivl_dtype dtype, ivl_loa
     ivl_dtype type = t->rank == 1 ? IVL_F32 : four && ends ? IVL_Q8_0 : dtype;
     if (quantised(type) && t->dim[1] % IVL_QUANT_BLOCK) {
         char detail[80];
-        snprintf(detail, sizeof detail, "f16: rows of %lld are no multiple of %d", (long long)t->dim[1], IVL_QUANT_BLOCK);
+        snprintf(detail, sizeof detail, "f16: rows of %lld are no multiple of %d", (long long)t->dim[1],
+                 IVL_QUANT_BLOCK);
         IVL_TRY(ivl_load_note(r, IVL_NOTE_TYPE, t->name, detail));
         type = IVL_F16;
     }

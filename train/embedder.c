@@ -110,7 +110,8 @@ ivl_status ivl_embedder_open(const char *model_dir, ivl_device *dev, const ivl_e
     if (!options) options = &none;
     ivl_embedder *e = calloc(1, sizeof *e);
     IVL_CHECK(e, IVL_ENOMEM, "out of memory");
-    e->dev = dev, e->queries = options->queries, e->dtype = options->compute, e->batch = options->batch > 0 ? options->batch : 8;
+    e->dev = dev, e->queries = options->queries, e->dtype = options->compute,
+    e->batch = options->batch > 0 ? options->batch : 8;
     ivl_status s = ivl_stream_open(dev, &e->stream);
     if (s == IVL_OK) s = load(e, model_dir);
     e->transform.fit = options->center_crop ? IVL_FIT_CENTER : IVL_FIT_SQUASH;

@@ -112,14 +112,13 @@ static json_t *result(const ivl_eval_options *o, choice which, const subset *u, 
     set_recalls(metrics, "image", t2i), set_recalls(metrics, "text", i2t);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:f, s:[ff], s:[ff], "
                      "s:[ff], s:[ff]}",
-                     "dataset", o->data, "model", o->queries ? "internvl_g" : "internvl_c", "pretrained", o->model, "task",
-                     "zeroshot_retrieval", "language", which.lang ? which.lang : "all", "script",
-                     which.script ? which.script : "all", "images", u->n_image, "texts", u->n, "metrics",
-                     metrics, "chance@1", t2i->chance[0], "chance@5", t2i->chance[1], "chance@10",
-                     t2i->chance[2], "text_chance@1", i2t->chance[0], "text_chance@5", i2t->chance[1],
-                     "text_chance@10", i2t->chance[2], "image_ci95@1", t2i->low[0], t2i->high[0],
-                     "image_ci95@10", t2i->low[2], t2i->high[2], "text_ci95@1", i2t->low[0], i2t->high[0],
-                     "text_ci95@10", i2t->low[2], i2t->high[2]);
+                     "dataset", o->data, "model", o->queries ? "internvl_g" : "internvl_c", "pretrained", o->model,
+                     "task", "zeroshot_retrieval", "language", which.lang ? which.lang : "all", "script",
+                     which.script ? which.script : "all", "images", u->n_image, "texts", u->n, "metrics", metrics,
+                     "chance@1", t2i->chance[0], "chance@5", t2i->chance[1], "chance@10", t2i->chance[2],
+                     "text_chance@1", i2t->chance[0], "text_chance@5", i2t->chance[1], "text_chance@10", i2t->chance[2],
+                     "image_ci95@1", t2i->low[0], t2i->high[0], "image_ci95@10", t2i->low[2], t2i->high[2],
+                     "text_ci95@1", i2t->low[0], i2t->high[0], "text_ci95@10", i2t->low[2], i2t->high[2]);
 }
 
 static ivl_status add_result(const space *v, const ivl_eval_options *o, choice which, json_t *list)

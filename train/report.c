@@ -68,12 +68,19 @@ static void facts(FILE *f, const char *dir)
 /* --- curves ----------------------------------------------------------------------------------------------------- */
 
 enum { CURVES = 11 };
-static const struct { const char *key, *title; int log_y; } curves[CURVES] = {
-    { "loss", "loss", 0 },       { "grad_norm", "gradient norm", 1 },
-    { "lr_image", "learning rate, image", 0 }, { "logit_scale", "logit scale", 0 },
+static const struct { const char *key, *title; int log_y;
+} curves[CURVES] = {
+    { "loss", "loss", 0 },
+    { "grad_norm", "gradient norm", 1 },
+    { "lr_image", "learning rate, image", 0 },
+    { "logit_scale", "logit scale", 0 },
     { "samples_per_s", "samples per second", 0 },
-    { "itm", "matching loss", 0 }, { "itc", "contrastive loss of stage 2", 0 }, { "itg", "generation loss", 0 },
-    { "itm_accuracy", "matching accuracy", 0 }, { "itg_accuracy", "next-token accuracy", 0 }, { "utilisation", "share of the device's roof", 0 },
+    { "itm", "matching loss", 0 },
+    { "itc", "contrastive loss of stage 2", 0 },
+    { "itg", "generation loss", 0 },
+    { "itm_accuracy", "matching accuracy", 0 },
+    { "itg_accuracy", "next-token accuracy", 0 },
+    { "utilisation", "share of the device's roof", 0 },
 };
 
 typedef struct series { double *x, *y[CURVES]; int n, cap; } series;

@@ -184,8 +184,8 @@ static ivl_status splice(ivl_talk *t, const int32_t *ids, size_t n, int32_t **ar
 {
     int64_t k = t->pictures ? ivl_chat_picture_tokens(&t->config, t->transform.size) : 0, marks = 0, at = 0;
     for (size_t i = 0; i < n; i++) marks += ids[i] == IVL_IMAGE_TOKEN;
-    IVL_CHECK(marks == t->pictures, IVL_EINVAL, "the conversation has %lld marks \"<image>\" and %d pictures were shown",
-              (long long)marks, t->pictures);
+    IVL_CHECK(marks == t->pictures, IVL_EINVAL,
+              "the conversation has %lld marks \"<image>\" and %d pictures were shown", (long long)marks, t->pictures);
     t->tokens = (int64_t)n + marks * (k - 1);
     int32_t *a = calloc((size_t)(2 * t->tokens + marks * k + 1), sizeof *a), *index = a + t->tokens;
     int32_t *inverse = index + t->tokens;
@@ -285,8 +285,9 @@ ivl_status ivl_talk_answer(ivl_talk *t, const ivl_turn *turn, int n, void (*hear
     if (s == IVL_OK) s = ivl_prompt_encode(&codec, text, &ids, &n_ids);
     if (s == IVL_OK) s = splice(t, ids, n_ids, &arrays);
     if (s == IVL_OK && t->tokens + t->o.decode.max_new > t->config.llm.max_positions)
-        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "%lld tokens of conversation and %d of answer do not fit into the model's %d", (long long)t->tokens,
-                     t->o.decode.max_new, t->config.llm.max_positions);
+        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
+                     "%lld tokens of conversation and %d of answer do not fit into the model's %d",
+                     (long long)t->tokens, t->o.decode.max_new, t->config.llm.max_positions);
     if (s == IVL_OK) s = write_on(t, arrays, answer_p);
     free(text), free(ids), free(arrays);
     return s;

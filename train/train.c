@@ -41,7 +41,10 @@ static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int
         { "utilisation", p->utilisation },
         { "skipped", p->skipped },
     };
-    const ivl_metric parts[] = { { "itm", p->itm }, { "itc", p->itc }, { "itg", p->itg }, { "itm_accuracy", p->itm_hits },
+    const ivl_metric parts[] = { { "itm", p->itm },
+                                 { "itc", p->itc },
+                                 { "itg", p->itg },
+                                 { "itm_accuracy", p->itm_hits },
                                  { "itg_accuracy", p->itg_hits } };
     enum { N = sizeof m / sizeof *m, PARTS = sizeof parts / sizeof *parts };
     ivl_metric all[N + PARTS];
@@ -71,10 +74,19 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
     const float *v = (const float *)t->result.host + (f - t->flight) * IVL_STEP_RESULT;
     double now = ivl_now(), took = now - t->last_time;
     t->last_time = now;
-    ivl_train_progress p = { .step = f->step + 1, .steps = t->r->steps, .loss = v[0], .grad_norm = sqrt((double)v[1]),
-                             .logit_scale = v[2], .lr_image = f->lr_image, .skipped = !isfinite(v[1]), .stage2 = t->stage2,
-                             .itm = v[IVL_STEP_ITM], .itc = v[IVL_STEP_ITC], .itg = v[IVL_STEP_ITG],
-                             .itm_hits = v[IVL_STEP_ITM_HITS], .itg_hits = v[IVL_STEP_ITG_HITS] };
+    ivl_train_progress p = { .step = f->step + 1,
+                             .steps = t->r->steps,
+                             .loss = v[0],
+                             .grad_norm = sqrt((double)v[1]),
+                             .logit_scale = v[2],
+                             .lr_image = f->lr_image,
+                             .skipped = !isfinite(v[1]),
+                             .stage2 = t->stage2,
+                             .itm = v[IVL_STEP_ITM],
+                             .itc = v[IVL_STEP_ITC],
+                             .itg = v[IVL_STEP_ITG],
+                             .itm_hits = v[IVL_STEP_ITM_HITS],
+                             .itg_hits = v[IVL_STEP_ITG_HITS] };
     t->step_time = t->step_time > 0 ? 0.9 * t->step_time + 0.1 * took : took; /* results come in bursts */
     p.samples_per_s = (double)t->r->batch / t->step_time;
     p.gflops = t->flops[ivl_trainer_segment(t, f->step)] / t->step_time / 1e9;

@@ -71,7 +71,8 @@ static void fill_text(const ivl_trainer *t, const ivl_step_layout *l, const char
 }
 
 /* Three texts a row become three thirds of the batch; labels of what is generated begin at the prefix's end. */
-static void fill_texts(const ivl_trainer *t, const ivl_step_shape *s, const ivl_step_layout *l, const char *from, char *to)
+static void fill_texts(const ivl_trainer *t, const ivl_step_shape *s, const ivl_step_layout *l, const char *from,
+                       char *to)
 {
     int b = s->batch, n = s->text_len, q = t->config.text.queries, negatives = b - b / 2;
     const int32_t *ids = (const int32_t *)(const void *)(from + t->layout.ids);
@@ -81,7 +82,8 @@ static void fill_texts(const ivl_trainer *t, const ivl_step_shape *s, const ivl_
     int32_t *ignore = (int32_t *)(void *)(to + l->ignore), *labels = (int32_t *)(void *)(to + l->labels);
     for (int r = 0; r < b; r++) {
         for (int k = 0; k < 3; k++) {
-            memcpy(to_ids + ((size_t)k * (size_t)b + (size_t)r) * (size_t)n, ids + (3 * r + k) * n, (size_t)n * sizeof *ids);
+            memcpy(to_ids + ((size_t)k * (size_t)b + (size_t)r) * (size_t)n, ids + (3 * r + k) * n,
+                   (size_t)n * sizeof *ids);
             to_len[k * b + r] = q + len[3 * r + k];
         }
         last[r] = q + (len[3 * r + 1] > 0 ? len[3 * r + 1] - 1 : 0);

@@ -67,8 +67,9 @@ static ivl_status configure(ivl_trainer *t)
 static bool trains(void *ctx, const char *name)
 {
     const char *what = ctx;
-    bool added = !strcmp(name, "query_tokens") || !strcmp(name, "logit_scale") || strstr(name, "qllama.model.layers.") ||
-                 !strncmp(name, "clip_projector2.", 16) || !strncmp(name, "itm_head.", 9);
+    bool added = !strcmp(name, "query_tokens") || !strcmp(name, "logit_scale") ||
+                 strstr(name, "qllama.model.layers.") || !strncmp(name, "clip_projector2.", 16) ||
+                 !strncmp(name, "itm_head.", 9);
     if (!strncmp(name, "qllama.model.layers.", 20)) added = strstr(name, ".cross_attn.") != NULL;
     bool text = !strncmp(name, "qllama.", 7) || !strcmp(name, "text_projection");
     return added || !strcmp(what, "all") || (!strcmp(what, "text") && text);

@@ -138,11 +138,10 @@ ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
     if (s == IVL_OK) s = classify(e, ds, o, &list, forms, &a);
     if (s == IVL_OK)
         s = ivl_json_save(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:{s:f, s:f, s:f}}", "dataset",
-                                    dataset ? dataset : o->data, "model", o->queries ? "internvl_g" : "internvl_c", "pretrained",
-                                    o->model, "task", "zeroshot_classification", "language",
-                                    o->languages ? o->languages : "en", "images", (json_int_t)a.n, "metrics",
-                                    "acc1", a.top1, "acc5", a.top5, "mean_per_class_recall",
-                                    a.mean_per_class),
+                                    dataset ? dataset : o->data, "model", o->queries ? "internvl_g" : "internvl_c",
+                                    "pretrained", o->model, "task", "zeroshot_classification", "language",
+                                    o->languages ? o->languages : "en", "images", (json_int_t)a.n, "metrics", "acc1",
+                                    a.top1, "acc5", a.top5, "mean_per_class_recall", a.mean_per_class),
                           out_json);
     json_decref(class_file), json_decref(template_file);
     return s;

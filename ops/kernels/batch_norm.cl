@@ -71,7 +71,7 @@ KERNEL WG(WG_SIZE) void batch_norm_bwd(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN_AS(
     for (IDX r = 0; r < rows; r++)
         OWN(v, i) {
             float hat = (load1(x, r * x_pitch + i) - mean[i]) * rstd[i];
-            put1(dx, r * dx_pitch + i, load1(w, i) * rstd[i] * (load1(dy, r * dy_pitch + i) - (sb[v] + hat * sw[v]) * share),
-                 add & 1);
+            put1(dx, r * dx_pitch + i,
+                 load1(w, i) * rstd[i] * (load1(dy, r * dy_pitch + i) - (sb[v] + hat * sw[v]) * share), add & 1);
         }
 }

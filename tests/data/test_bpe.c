@@ -34,7 +34,8 @@ static void check_ids(const ivl_tokenizer *tok, const json_t *entry, const char 
     ck_assert(ivl_tokenizer_encode(tok, text, &ids, &n) == IVL_OK);
     ck_assert_msg(n == json_array_size(want), "%s: '%s': %zu tokens, %zu wanted", rule, text, n, json_array_size(want));
     for (size_t i = 0; i < n; i++)
-        ck_assert_msg(ids[i] == json_integer_value(json_array_get(want, i)), "%s: '%s': token %zu is %d", rule, text, i, ids[i]);
+        ck_assert_msg(ids[i] == json_integer_value(json_array_get(want, i)), "%s: '%s': token %zu is %d", rule, text, i,
+                      ids[i]);
     ck_assert(ivl_tokenizer_decode(tok, ids, n, &back) == IVL_OK);
     ck_assert_str_eq(back, decoded);
     free(ids), free(back);
@@ -139,7 +140,8 @@ START_TEST(test_refused)
     refused(JSON(BYTES, "{\"a\":0,\"b\":1}", "[\"a b\"]"), IVL_EFORMAT, "merge 0");
     refused(JSON(BYTES, "{\"a\":0,\"b\":1}", "[7]"), IVL_EFORMAT, "merge 0");
     ivl_bpe_rule rule;
-    ck_assert(ivl_bpe_rule_parse("llama-bpe", "x.gguf", &rule) == IVL_EUNSUPPORTED && strstr(ivl_last_error(), "llama-bpe"));
+    ck_assert(ivl_bpe_rule_parse("llama-bpe", "x.gguf", &rule) == IVL_EUNSUPPORTED &&
+              strstr(ivl_last_error(), "llama-bpe"));
     ck_assert(ivl_bpe_rule_parse("smollm", "x.gguf", &rule) == IVL_OK && rule == IVL_BPE_DIGITS);
 }
 END_TEST

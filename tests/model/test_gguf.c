@@ -273,7 +273,8 @@ START_TEST(test_rows)
 {
     ivl_text_config c = tiny();
     ivl_gguf_meta *m = ivl_gguf_meta_create();
-    ivl_gguf_item it[] = { item("blk.0.attn_k.weight", IVL_F32, KV * 16, WIDTH), item("blk.0.attn_q.bias", IVL_F32, 0, WIDTH),
+    ivl_gguf_item it[] = { item("blk.0.attn_k.weight", IVL_F32, KV * 16, WIDTH),
+                           item("blk.0.attn_q.bias", IVL_F32, 0, WIDTH),
                            item("blk.0.attn_v.weight", IVL_F32, KV * 16, WIDTH) };
     ivl_gguf *f = NULL;
     static float x[KV * 16 * WIDTH];

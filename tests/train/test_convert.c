@@ -29,7 +29,8 @@ static const char *at(const char *name)
 static ivl_text_config config(int width, bool tied, bool bias)
 {
     ivl_text_config c = ivl_text_config_default();
-    c.vocab = 400, c.width = width, c.mlp = 96, c.layers = 2, c.heads = 4, c.kv_heads = 2, c.eps = 1e-5, c.rope_theta = 1e5;
+    c.vocab = 400, c.width = width, c.mlp = 96, c.layers = 2, c.heads = 4, c.kv_heads = 2, c.eps = 1e-5,
+    c.rope_theta = 1e5;
     c.tie_embeddings = tied, c.attention_bias = bias, c.pad = -1;
     return c;
 }
@@ -66,7 +67,8 @@ static const char *make_model(const char *name, ivl_text_config c, const char *g
         if (!gone || strcmp(gone, t[i].name))
             item[k++] = (ivl_st_item){ .name = t[i].name, .type = IVL_ST_F32, .rank = t[i].rank,
                                        .dim = { t[i].dim[0], t[i].dim[1] }, .fill = fill };
-    if (extra) item[k++] = (ivl_st_item){ .name = "a.stranger", .type = IVL_ST_F32, .rank = 1, .dim = { 3 }, .fill = fill };
+    if (extra)
+        item[k++] = (ivl_st_item){ .name = "a.stranger", .type = IVL_ST_F32, .rank = 1, .dim = { 3 }, .fill = fill };
     ok(ivl_st_save_dir(folder, item, k, 0, NULL, 0));
     snprintf(path, sizeof path, "%s/config.json", folder);
     ok(ivl_llm_config_save(&c, IVL_F32, path));
@@ -205,7 +207,8 @@ START_TEST(test_report)
     snprintf(path, sizeof path, "%s/config.json", hf);
     ok(ivl_llm_config_save(&c, IVL_F32, path));
     ck_assert_int_eq(ivl_convert_model(hf, at("no.gguf"), &to_gguf, &r), IVL_EFORMAT);
-    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "wrong shape: model.layers.0.mlp.down_proj.weight [72,96], [72,64] wanted"));
+    ck_assert_ptr_nonnull(
+        strstr(ivl_last_error(), "wrong shape: model.layers.0.mlp.down_proj.weight [72,96], [72,64] wanted"));
     ivl_convert_report_free(&r);
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* Stage 2 on the host device: it needs a model of stage 1, learns one batch by heart, ends in the same bytes after a stop,
- * and then writes the captions that it learned. */
+/* Stage 2 on the host device: it needs a model of stage 1, learns one batch by heart, ends in the same bytes after a
+ * stop, and then writes the captions that it learned. */
 #include <png.h>
 #include <unistd.h>
 
@@ -135,7 +135,8 @@ static char *caption(const char *name, int i, int beams)
     ck_assert_int_eq(ivl_read_file(path, 0, &bytes, &n), IVL_OK);
     ck_assert_int_eq(ivl_device_open("host", &dev), IVL_OK);
     if (ivl_captioner_open(model, dev, &o, &c) != IVL_OK) ck_abort_msg("%s", ivl_last_error());
-    if (ivl_captioner_run(c, &(ivl_picture){ bytes, n, path }, 1, &text) != IVL_OK) ck_abort_msg("%s", ivl_last_error());
+    if (ivl_captioner_run(c, &(ivl_picture){ bytes, n, path }, 1, &text) != IVL_OK)
+        ck_abort_msg("%s", ivl_last_error());
     ivl_captioner_close(c);
     ivl_device_close(dev);
     free(bytes);
