@@ -1,6 +1,6 @@
 /* ivl selftest: every op on the user's own device, compared with the reference; what fails goes into the quirk file,
- * which the planner heeds. Each op runs in a child process; if the driver crashes or hangs, another child goes on behind
- * that comparison, without the implementation and storage type that did it. */
+ * which the planner heeds. Each op runs in a child process; if the driver crashes or hangs, another child goes on
+ * behind that comparison, without the implementation and storage type that did it. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +53,8 @@ static const struct argp argp = {
     "Runs every op, in every implementation and storage type, on a device and compares it with the reference.\v"
     "An implementation passes if it is off by at most twice what a plain loop in the same storage type is off by, and "
     "writes nothing but its result. What fails is printed, and kept in the device's quirk file: from then on plans for "
-    "this device avoid it. If the driver crashes or does not come back, what was running failed, and its implementation "
-    "is not run again in that storage type. Exit status 0: nothing failed; 1: something did.",
+    "this device avoid it. If the driver crashes or does not come back, what was running failed, and its "
+    "implementation is not run again in that storage type. Exit status 0: nothing failed; 1: something did.",
     children, NULL, NULL,
 };
 

@@ -78,7 +78,8 @@ KERNEL WG(WG_SIZE) void contrastive_bwd(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN_AS
         if (in_a && COUNTS(i))
             dz += EXP(FMA(s, dot, -lse_a[i])) - smoothing / (float)columns - (j == row0 + i ? 1.0f - smoothing : 0.0f);
         if (in_b && COUNTS(j))
-            dz += EXP(FMA(s, dot, -lse_b[j])) - smoothing / (float)columns_b - (i == row0 + j ? 1.0f - smoothing : 0.0f);
+            dz += EXP(FMA(s, dot, -lse_b[j])) - smoothing / (float)columns_b -
+                  (i == row0 + j ? 1.0f - smoothing : 0.0f);
         sum = FMA(dz, z, sum);
         dz *= weight * s;
         EACH_COLUMN(c, width) acc[c] = FMA(dz, load1(bj, c), acc[c]);
