@@ -246,6 +246,8 @@ ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
 {
     return read_record(ds, i, true, rec_p);
 }
+bool ivl_dataset_has_mask(const ivl_dataset *ds, int64_t i) { return ds->item[i].has >> IVL_PART_MASK & 1; }
+
 ivl_status ivl_dataset_read_mask(const ivl_dataset *ds, int64_t i, uint8_t **png_p, size_t *n_p)
 {
     char *data = NULL, where[4096];

@@ -46,6 +46,7 @@ const char *ivl_dataset_bad_text(const ivl_dataset *ds, int i);
 /* Record i; many threads may read at once. Errors name the shard and the key. _text skips the picture. */
 ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
 ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
+bool       ivl_dataset_has_mask(const ivl_dataset *ds, int64_t i);
 /* The record's label map as it is stored (PNG), freed by the caller; an error that names the record if it has none. */
 ivl_status ivl_dataset_read_mask(const ivl_dataset *ds, int64_t i, uint8_t **png_p, size_t *n_p);
 void       ivl_sample_free(ivl_sample *rec); /* accepts a zeroed one */
