@@ -1,10 +1,11 @@
-/* ivl data emoji|check: making and checking training data. */
+/* ivl data emoji|scenes|check: making and checking training data. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/model_args.h"
 #include "data/emoji/emoji.h"
 #include "data/record.h"
+#include "data/scenes/scenes.h"
 
 /* --- emoji --------------------------------------------------------------------------------------------- */
 
@@ -75,6 +76,96 @@ static int emoji(int argc, char **argv)
     return cli_done();
 }
 
+/* --- scenes -------------------------------------------------------------------------------------------- */
+
+static const struct argp_option scenes_rows[] = {
+    { "out", 'o', "DIR", 0, "Where everything goes", 0 },
+    { "pictures", 'n', "N", 0, "Scenes to train on (default: 10000)", 0 },
+    { "val", 'v', "N", 0, "Scenes in each of the four validation parts (default: 500)", 0 },
+    { "size", 'z', "N", 0, "Side of a picture in pixels (default: 112)", 0 },
+    { "objects", 'k', "N", 0, "Use only N kinds of things (default: all that are known, about 250)", 0 },
+    { "videos", 'm', "N", 0, "Make N short videos, and a tenth more to validate (default: 0)", 0 },
+    { "frames", 'r', "N", 0, "Frames of a video (default: 8)", 0 },
+    { "format", 't', "FORM", 0, "Pictures as jpg (quality 90) or png (default: jpg)", 0 },
+    { "backgrounds", 'b', "LIST", 0,
+      "Folders and pictures of backgrounds, joined by ':'; '' for plain ones only (default: what Debian's packages of "
+      "wallpapers hold)",
+      0 },
+    { "clipart", 'a', "DIR", 0, "Further drawings of the same things, from openclipart-png", 0 },
+    { "font", 'f', "FILE", 0, "Colour bitmap font (default: Debian's Noto Color Emoji)", 0 },
+    { "cldr", 'c', "DIR", 0, "CLDR's folder 'common' (default: Debian's)", 0 },
+    { "seed", 's', "N", 0, "Decides everything that is drawn, and what is held out (default: 1)", 0 },
+    { 0 },
+};
+
+static error_t scenes_parse(int key, char *arg, struct argp_state *state)
+{
+    ivl_scenes_options *o = state->input;
+    switch (key) {
+    case 'o': o->out = arg; break;
+    case 'n': o->pictures = cli_positive(state, arg, "--pictures"); break;
+    case 'v': o->val = cli_positive(state, arg, "--val"); break;
+    case 'z': o->size = (int)cli_positive(state, arg, "--size"); break;
+    case 'k': o->objects = (int)cli_positive(state, arg, "--objects"); break;
+    case 'm': o->videos = cli_positive(state, arg, "--videos"); break;
+    case 'r': o->frames = cli_positive(state, arg, "--frames"); break;
+    case 't':
+        if (strcmp(arg, "jpg") && strcmp(arg, "png")) cli_usage(state, "--format is jpg or png, not '%s'", arg);
+        o->png = !strcmp(arg, "png");
+        break;
+    case 'b': o->backgrounds = arg; break;
+    case 'a': o->clipart = arg; break;
+    case 'f': o->font = arg; break;
+    case 'c': o->cldr = arg; break;
+    case 's': o->seed = (uint64_t)cli_positive(state, arg, "--seed"); break;
+    case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
+    case ARGP_KEY_END:
+        if (!o->out) cli_usage(state, "where to? Give --out DIR");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static void print_scenes(const ivl_scenes_options *o, const ivl_scenes_report *r)
+{
+    static const char *const what[] = { "to train on", "new scenes of what was trained", "things never seen",
+                                        "known things at new places or in new numbers", "backgrounds never seen" };
+    printf("%s: %d kinds of things in %d drawings, %d of them held out; %d backgrounds, %d of them held out\n", o->out,
+           r->concepts, r->drawings, r->held_out_concepts, r->backgrounds, r->held_out_backgrounds);
+    for (int p = 0; p < IVL_SCENES_PARTS; p++) {
+        char files[48], size[16];
+        if (p) snprintf(files, sizeof files, "%s.tar", ivl_scenes_part_name((ivl_scenes_part)p));
+        else snprintf(files, sizeof files, "train-{000..%03d}.tar", r->shards - 1);
+        printf("  %-20s %6lld scenes, %8s: %s\n", files, (long long)r->records[p],
+               cli_bytes((double)r->bytes[p], size), what[p]);
+    }
+    printf("  %-20s %6lld questions in each of random, popular, adversarial\n", "pope_*.json",
+           (long long)r->questions[0]);
+    if (r->videos[0])
+        printf("  %-20s %6lld to train on and %lld to validate\n", "videos_*.tar", (long long)r->videos[0],
+               (long long)r->videos[1]);
+}
+
+static int scenes(int argc, char **argv)
+{
+    static const struct argp argp = {
+        scenes_rows, scenes_parse, NULL,
+        "Makes scenes: cut-outs of emoji on real backgrounds, with captions, conversations, yes/no questions in POPE's "
+        "form, exact masks and, if asked for, short videos.\v"
+        "Four validation parts hold what training never shows: other scenes, other things, other places and numbers, "
+        "other backgrounds. docs/data.md describes the files. The same options, packages and backgrounds give the "
+        "same bytes.",
+        NULL, NULL, NULL,
+    };
+    ivl_scenes_options o = { .pictures = 10000, .val = 500, .size = 112, .frames = 8, .seed = 1 };
+    ivl_scenes_report r;
+    cli_parse(&argp, argc, argv, &o);
+    if (ivl_scenes_build(&o, &r) != IVL_OK) return cli_failed();
+    print_scenes(&o, &r);
+    return cli_done();
+}
+
 /* --- check --------------------------------------------------------------------------------------------- */
 
 static error_t check_parse(int key, char *arg, struct argp_state *state)
@@ -134,6 +225,7 @@ int cmd_data(int argc, char **argv)
 {
     static const cli_command commands[] = {
         { "emoji", "shards from Debian's emoji font and CLDR names", emoji },
+        { "scenes", "scenes with captions, conversations, masks, videos", scenes },
         { "check", "read every record and name the bad ones", check },
         { 0 },
     };

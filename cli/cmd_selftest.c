@@ -49,18 +49,13 @@ static const struct argp_option rows[] = {
 };
 static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
 static const struct argp argp = {
-    rows,
-    parse,
-    NULL,
+    rows, parse, NULL,
     "Runs every op, in every implementation and storage type, on a device and compares it with the reference.\v"
     "An implementation passes if it is off by at most twice what a plain loop in the same storage type is off by, and "
     "writes nothing but its result. What fails is printed, and kept in the device's quirk file: from then on plans for "
     "this device avoid it. If the driver crashes or does not come back, what was running failed, and its "
-    "implementation "
-    "is not run again in that storage type. Exit status 0: nothing failed; 1: something did.",
-    children,
-    NULL,
-    NULL,
+    "implementation is not run again in that storage type. Exit status 0: nothing failed; 1: something did.",
+    children, NULL, NULL,
 };
 
 /* --- in the child: results as lines, to the parent --------------------------------------------------------------- */

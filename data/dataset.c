@@ -189,10 +189,10 @@ static ivl_status read_shard(const ivl_source *s, const ivl_item *it, int part, 
 /* The picture's path with another extension, or its own. */
 static ivl_status read_beside(const ivl_dataset *ds, const ivl_item *it, int part, char **data_p, size_t *n_p)
 {
-    static const char *const ext[] = { NULL, ".txt", ".json" };
-    static const size_t most[] = { IVL_MAX_IMAGE, IVL_MAX_TEXT, IVL_MAX_JSON };
+    static const char *const ext[] = { NULL, ".txt", ".json", ".mask.png" };
+    static const size_t most[] = { IVL_MAX_IMAGE, IVL_MAX_TEXT, IVL_MAX_JSON, IVL_MAX_IMAGE };
     char path[4096];
-    ivl_dataset_where(ds, it - ds->item, path, sizeof path - 8);
+    ivl_dataset_where(ds, it - ds->item, path, sizeof path - 12);
     char *dot = strrchr(path, '.');
     if (ext[part] && dot) memcpy(dot, ext[part], strlen(ext[part]) + 1);
     struct stat st; /* a fifo or a device must not block us */
@@ -228,7 +228,7 @@ static ivl_status read_record(const ivl_dataset *ds, int64_t i, bool image, ivl_
     ivl_sample rec = { 0 };
     ivl_status s = IVL_OK;
     ivl_dataset_where(ds, i, where, sizeof where);
-    for (int p = image ? 0 : 1; s == IVL_OK && p < IVL_PARTS; p++)
+    for (int p = image ? 0 : 1; s == IVL_OK && p <= IVL_PART_JSON; p++)
         if (it->has >> p & 1) s = ivl_dataset_part(ds, it, p, &part[p], &n[p]);
     if (s == IVL_OK)
         s = ivl_record_build(ds, it, where, part[IVL_PART_TEXT], part[IVL_PART_JSON], n[IVL_PART_JSON], &rec);
@@ -246,6 +246,19 @@ ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
 {
     return read_record(ds, i, true, rec_p);
 }
+bool ivl_dataset_has_mask(const ivl_dataset *ds, int64_t i) { return ds->item[i].has >> IVL_PART_MASK & 1; }
+
+ivl_status ivl_dataset_read_mask(const ivl_dataset *ds, int64_t i, uint8_t **png_p, size_t *n_p)
+{
+    char *data = NULL, where[4096];
+    IVL_CHECK(i >= 0 && i < ds->n_items, IVL_EINVAL, "record %lld of %lld", (long long)i, (long long)ds->n_items);
+    IVL_CHECK(ds->item[i].has >> IVL_PART_MASK & 1, IVL_EINVAL, "%s: the record has no mask (KEY.mask.png)",
+              ivl_dataset_where(ds, i, where, sizeof where));
+    IVL_TRY(ivl_dataset_part(ds, &ds->item[i], IVL_PART_MASK, &data, n_p));
+    *png_p = (uint8_t *)data;
+    return IVL_OK;
+}
+
 ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p)
 {
     return read_record(ds, i, false, rec_p);

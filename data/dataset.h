@@ -5,7 +5,7 @@
 #include "data/record.h"
 #include "data/table.h"
 
-enum { IVL_PART_IMAGE, IVL_PART_TEXT, IVL_PART_JSON, IVL_PARTS };
+enum { IVL_PART_IMAGE, IVL_PART_TEXT, IVL_PART_JSON, IVL_PART_MASK, IVL_PARTS };
 enum { IVL_MAX_IMAGE = 1 << 29, IVL_MAX_TEXT = 1 << 20, IVL_MAX_JSON = 1 << 24, IVL_BAD_KEPT = 64 };
 
 /* A shard, a folder, a list, a picture. */

@@ -72,9 +72,9 @@ static ivl_status add_picture(ivl_dataset *ds, const char *file)
 /* Are there NAME.txt and NAME.json? */
 static void look_beside(const ivl_dataset *ds, ivl_item *it)
 {
-    static const char *const ext[] = { NULL, ".txt", ".json" };
+    static const char *const ext[] = { NULL, ".txt", ".json", ".mask.png" };
     char path[4096];
-    ivl_dataset_where(ds, it - ds->item, path, sizeof path - 8);
+    ivl_dataset_where(ds, it - ds->item, path, sizeof path - 12);
     char *dot = strrchr(path, '.');
     for (int p = IVL_PART_TEXT; dot && p < IVL_PARTS; p++) {
         memcpy(dot, ext[p], strlen(ext[p]) + 1);

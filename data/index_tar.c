@@ -21,9 +21,17 @@ typedef struct build {
     char other[16]; /* extension of a member that is no part, for the message */
 } build;
 
+/* ".001.jpg": a further frame of a video. */
+static bool is_frame(const char *ext)
+{
+    size_t n = strspn(ext + 1, "0123456789");
+    return n > 0 && ext[1 + n] == '.' && ivl_is_picture_name(ext + 1 + n);
+}
+
 static bool known_extension(const char *ext, int *part)
 {
-    if (ivl_is_picture_name(ext)) *part = IVL_PART_IMAGE;
+    if (!strcmp(ext, ".mask.png")) *part = IVL_PART_MASK;
+    else if (ivl_is_picture_name(ext)) *part = IVL_PART_IMAGE;
     else if (ivl_ends_with(ext, ".txt")) *part = IVL_PART_TEXT;
     else if (ivl_ends_with(ext, ".json")) *part = IVL_PART_JSON;
     else return false;
@@ -47,11 +55,12 @@ static void finish(build *b)
 
 static void add_part(build *b, const ivl_tar_member *m, const char *ext)
 {
-    static const int64_t most[] = { IVL_MAX_IMAGE, IVL_MAX_TEXT, IVL_MAX_JSON };
+    static const int64_t most[] = { IVL_MAX_IMAGE, IVL_MAX_TEXT, IVL_MAX_JSON, IVL_MAX_IMAGE };
     int part = 0;
     if (!known_extension(ext, &part)) {
         strncpy(b->other, ext, sizeof b->other - 1);
     } else if (b->item->has >> part & 1) {
+        if (part == IVL_PART_IMAGE && is_frame(ext)) return;
         ivl_dataset_note(b->ds, "%s: %s: a second %s; the first is used", b->path, b->item->key, ext);
     } else if (m->bytes > most[part]) {
         ivl_dataset_note(b->ds, "%s: %s: %lld bytes of %s; more than %lld are refused", b->path, b->item->key,

@@ -154,7 +154,8 @@ static ivl_status visit(const char *dir, const char *below, const struct dirent 
     ivl_status s = full ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && !lstat(full, &st)) {
         if (S_ISDIR(st.st_mode)) s = find_pictures(dir, rel, depth + 1, out);
-        else if (ivl_is_picture_name(rel) && !stat(full, &st) && S_ISREG(st.st_mode))
+        else if (ivl_is_picture_name(rel) && !ivl_ends_with(rel, ".mask.png") && !stat(full, &st) &&
+                 S_ISREG(st.st_mode))
             s = ivl_paths_add(out, rel);
     }
     free(rel), free(full);

@@ -82,23 +82,35 @@ static ivl_status guarded_decode(reader *r, size_t n)
     return decode(r, n);
 }
 
-ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_image *out_p)
+ivl_status ivl_png_decode_rgba(const void *bytes, size_t n, const char *name, uint8_t **rgba_p, int *width_p,
+                               int *height_p)
 {
     reader r = { .at = bytes, .left = n, .name = name };
-    ivl_image im = { 0 };
     ivl_status s = IVL_OK;
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     if (!r.info) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", name);
     if (s == IVL_OK) s = guarded_decode(&r, n);
-    if (s == IVL_OK)
-        s = ivl_image_alloc(name, png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info),
-                            &im);
     if (s == IVL_OK) {
-        ivl_over_white(r.rgba, im.rgb, (size_t)im.width * (size_t)im.height);
-        *out_p = im;
+        *width_p = (int)png_get_image_width(r.png, r.info), *height_p = (int)png_get_image_height(r.png, r.info);
+        *rgba_p = r.rgba, r.rgba = NULL;
     }
     png_destroy_read_struct(r.png ? &r.png : NULL, r.info ? &r.info : NULL, NULL);
     free(r.rgba), free(r.row);
+    return s;
+}
+
+ivl_status ivl_png_decode(const void *bytes, size_t n, const char *name, ivl_image *out_p)
+{
+    uint8_t *rgba = NULL;
+    int width = 0, height = 0;
+    ivl_image im = { 0 };
+    IVL_TRY(ivl_png_decode_rgba(bytes, n, name, &rgba, &width, &height));
+    ivl_status s = ivl_image_alloc(name, (uint64_t)width, (uint64_t)height, &im);
+    if (s == IVL_OK) {
+        ivl_over_white(rgba, im.rgb, (size_t)width * (size_t)height);
+        *out_p = im;
+    }
+    free(rgba);
     return s;
 }

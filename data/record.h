@@ -10,7 +10,9 @@
  *   PICTURE.jpg|png|webp  itself
  * A .txt holds one caption a line. A .json is img2dataset's ("caption") or ours:
  *   {"concept": "...", "captions": [{"lang": "en", "text": "..."}, ...]}
- * and its captions go before those of a .txt. A record may have no caption. */
+ * and its captions go before those of a .txt. A record may have no caption. KEY.mask.png beside KEY.jpg is a
+ * label map (8-bit gray, pixel = class); in a shard, KEY.001.jpg and so on right behind KEY's own members are
+ * further frames. Neither is a record of its own. */
 #ifndef IVL_DATA_RECORD_H
 #define IVL_DATA_RECORD_H
 
@@ -44,6 +46,9 @@ const char *ivl_dataset_bad_text(const ivl_dataset *ds, int i);
 /* Record i; many threads may read at once. Errors name the shard and the key. _text skips the picture. */
 ivl_status ivl_dataset_read(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
 ivl_status ivl_dataset_read_text(const ivl_dataset *ds, int64_t i, ivl_sample *rec_p);
+bool       ivl_dataset_has_mask(const ivl_dataset *ds, int64_t i);
+/* The record's label map as it is stored (PNG), freed by the caller; an error that names the record if it has none. */
+ivl_status ivl_dataset_read_mask(const ivl_dataset *ds, int64_t i, uint8_t **png_p, size_t *n_p);
 void       ivl_sample_free(ivl_sample *rec); /* accepts a zeroed one */
 
 /* Key of record i; unique in a shard, not in a data set. In a folder: the path below it without the

@@ -4,17 +4,21 @@
 #include <stdlib.h>
 #include <webp/decode.h>
 
-/* Lossless WebP spends nothing on what repeats, so any size fits into a few bytes; one picture in a million pixels a
- * byte is still a flat one, and beyond that it is made to waste memory. */
+/* Lossless WebP spends nothing on what repeats, so any size fits into a few bytes; one picture in a million
+ * pixels a byte is still a flat one, and beyond that it is made to waste memory. */
 enum { PIXELS_PER_BYTE = 1 << 20 };
 
 static const char *why(VP8StatusCode code)
 {
     switch (code) {
-    case VP8_STATUS_OUT_OF_MEMORY: return "out of memory";
-    case VP8_STATUS_BITSTREAM_ERROR: return "bad data";
-    case VP8_STATUS_UNSUPPORTED_FEATURE: return "a feature that libwebp does not know";
-    default: return "libwebp refuses it";
+    case VP8_STATUS_OUT_OF_MEMORY:
+        return "out of memory";
+    case VP8_STATUS_BITSTREAM_ERROR:
+        return "bad data";
+    case VP8_STATUS_UNSUPPORTED_FEATURE:
+        return "a feature that libwebp does not know";
+    default:
+        return "libwebp refuses it";
     }
 }
 
@@ -27,8 +31,8 @@ static ivl_status damaged(const char *name, VP8StatusCode code)
 }
 
 /* Into memory of ours, rows without gaps. */
-static ivl_status decode_into(const void *bytes, size_t n, const char *name, int channels, int width, int height,
-                              uint8_t *to)
+static ivl_status decode_into(const void *bytes, size_t n, const char *name, int channels, int width,
+                              int height, uint8_t *to)
 {
     WebPDecoderConfig c;
     if (!WebPInitDecoderConfig(&c)) return damaged(name, VP8_STATUS_INVALID_PARAM);
@@ -64,7 +68,9 @@ ivl_status ivl_webp_decode(const void *bytes, size_t n, const char *name, ivl_im
     IVL_TRY(ivl_image_alloc(name, (uint64_t)f.width, (uint64_t)f.height, &im));
     ivl_status s = f.has_alpha ? decode_alpha(bytes, n, name, &im)
                                : decode_into(bytes, n, name, 3, f.width, f.height, im.rgb);
-    if (s == IVL_OK) *out_p = im;
-    else ivl_image_free(&im);
+    if (s == IVL_OK)
+        *out_p = im;
+    else
+        ivl_image_free(&im);
     return s;
 }

@@ -16,7 +16,7 @@ typedef struct ivl_weights_tensor {
 
 typedef struct ivl_weights ivl_weights;
 
-/* path: a folder with model.safetensors or its shards, else model.gguf; a .safetensors, .gguf or .pth file. What a file
+/* path: a folder with model.safetensors or its shards, else model.gguf, else pytorch_model.bin; a .safetensors, .gguf or .pth file. What a file
  * is shows in its first bytes. Tensors of a GGUF file that have no counterpart keep their names. */
 ivl_status ivl_weights_open(const char *path, ivl_weights **w_p);
 void       ivl_weights_close(ivl_weights *w);
@@ -29,5 +29,6 @@ ivl_status ivl_weights_read(const ivl_weights *w, const ivl_weights_tensor *t, i
                             void *dst);
 /* The open file, for its metadata; NULL: it is none. */
 const ivl_gguf   *ivl_weights_gguf(const ivl_weights *w);
+bool              ivl_weights_is_pth(const ivl_weights *w);
 
 #endif

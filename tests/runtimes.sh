@@ -51,7 +51,7 @@ enter() {
             fi ;;
         rusticl)
             [ -n "$(vendor rusticl.icd)" ] || { echo "apt-get install mesa-opencl-icd"; return 1; }
-            export OCL_ICD_VENDORS=rusticl.icd RUSTICL_ENABLE=llvmpipe IVL_TEST_SIZE=tiny ;;
+            export OCL_ICD_VENDORS=rusticl.icd RUSTICL_ENABLE=llvmpipe ;;
         oclgrind)
             command -v oclgrind >/dev/null || { echo "apt-get install oclgrind"; return 1; }
             export CK_FORK=no IVL_TEST_SIZE=tiny ;;

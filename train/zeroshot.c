@@ -4,6 +4,7 @@
 
 #include "model/json.h"
 #include "train/captions.h"
+#include "train/classes.h"
 #include "train/eval.h"
 #include "train/json_save.h"
 #include "train/recall.h"
@@ -61,48 +62,15 @@ static ivl_status class_vector(ivl_embedder *e, const json_t *templates, const c
 /* Class names and the file they are from. */
 typedef struct class_list { const char *path; const json_t *list; int n; } class_list;
 
-/* What tells a record's class: its top folder, else its group. */
-static char *class_name(const ivl_dataset *ds, int64_t i)
-{
-    const char *key = ivl_dataset_key(ds, i), *slash = strchr(key, '/');
-    if (slash) return strndup(key, (size_t)(slash - key));
-    ivl_sample rec = { 0 };
-    char *name = NULL;
-    if (ivl_dataset_read_text(ds, i, &rec) == IVL_OK && rec.group) name = strdup(rec.group);
-    ivl_sample_free(&rec);
-    return name;
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static ivl_status number_labels(char **name, char **sorted, int64_t n, const class_list *c, int32_t *label)
-{
-    int64_t m = 0;
-    memcpy(sorted, name, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_name);
-    for (int64_t i = 0; i < n; i++)
-        if (i == 0 || strcmp(sorted[i], sorted[m - 1])) sorted[m++] = sorted[i];
-    IVL_CHECK(m <= c->n, IVL_EFORMAT, "%s: %d classes, and the data has %lld", c->path, c->n, (long long)m);
-    for (int64_t i = 0; i < n; i++)
-        label[i] = (int32_t)((char **)bsearch(&name[i], sorted, (size_t)m, sizeof *sorted, by_name) - sorted);
-    return IVL_OK;
-}
-
+/* Labels of the records, as numbers of the sorted classes. */
 static ivl_status labels(const ivl_dataset *ds, const class_list *c, int32_t *label)
 {
-    int64_t n = ivl_dataset_count(ds);
-    char **name = calloc((size_t)n * 2 + 1, sizeof *name);
-    ivl_status s = name ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    for (int64_t i = 0; i < n && s == IVL_OK; i++) {
-        char where[512];
-        if (!(name[i] = class_name(ds, i)))
-            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__,
-                         "%s: neither in a class folder nor of a group: which class is it?",
-                         ivl_dataset_where(ds, i, where, sizeof where));
-    }
-    if (s == IVL_OK) s = number_labels(name, name + n, n, c, label);
-    for (int64_t i = 0; name && i < n; i++) free(name[i]);
-    free(name);
+    ivl_classes own = { 0 };
+    ivl_status s = ivl_classes_read(ds, &own);
+    if (s == IVL_OK && own.n > c->n)
+        s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %d classes, and the data has %d", c->path, c->n, own.n);
+    if (s == IVL_OK) memcpy(label, own.label, (size_t)own.n_records * sizeof *label);
+    ivl_classes_free(&own);
     return s;
 }
 

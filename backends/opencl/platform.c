@@ -135,16 +135,22 @@ static void names(const ivl_cl_place *p, ivl_caps *c)
     snprintf(c->driver, sizeof c->driver, "%.36s, %.20s, %.32s", platform, driver, version);
 }
 
+/* Mesa's driver for CPUs runs work-items in lock step, the lanes of its vectors, and ends the loops of a work-item
+ * without a word after 65535 turns in all: kernels written for many short work-items fit it, those for one do not. */
+static bool is_llvmpipe(const ivl_caps *c) { return !strncmp(c->name, "llvmpipe", 8); }
+
 void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c)
 {
     cl_device_id id = p->id;
     bool cpu = DEVICE_LONG(id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
     names(p, c);
-    if (cpu)
+    if (is_llvmpipe(c))
+        snprintf(c->arch, sizeof c->arch, "llvmpipe");
+    else if (cpu)
         snprintf(c->arch, sizeof c->arch, "%s", ivl_machine_arch());
     else
         gpu_arch(id, c->arch, sizeof c->arch);
-    c->wave = cpu ? 1 : gpu_wave(id);
+    c->wave = is_llvmpipe(c) ? 8 : cpu ? 1 : gpu_wave(id);
     c->max_group = max_group(id);
     c->units = (int)DEVICE_UINT(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     c->vec_f32 = (int)DEVICE_UINT(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
@@ -154,7 +160,7 @@ void ivl_cl_caps(const ivl_cl_place *p, ivl_caps *c)
     c->max_alloc = (size_t)DEVICE_LONG(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     c->align = DEVICE_UINT(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
     if (c->align < 64) c->align = 64;
-    if (p->gpu) c->features |= IVL_CAP_GPU;
+    if (p->gpu || is_llvmpipe(c)) c->features |= IVL_CAP_GPU;
     if (p->pocl) c->features |= IVL_CAP_LATE_COMPILE;
     if (cpu || DEVICE_UINT(id, CL_DEVICE_HOST_UNIFIED_MEMORY)) c->features |= IVL_CAP_HOST_MEMORY;
     if (c->features & IVL_CAP_HOST_MEMORY) c->mem_bytes = ivl_machine_memory();

@@ -225,7 +225,8 @@ KERNEL WG(WG_SIZE) void attention_fwd(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v), 
     for (int r = LID; r < rows; r += WG_SIZE) {
         float l = sum[r], f = l > 0.0f ? 1.0f / l : l == 0.0f ? 0.0f : l;
         for (int c = 0; c < DP; c++) acc[r * DP + c] *= f;
-        lse[((IDX)b * heads + h) * lse_pitch + i0 + r] = l == 0.0f ? MINUS_INF : LN2 * top[r] + LOG(l);
+        lse[((IDX)b * heads + h) * lse_pitch + i0 + r] =
+            l == 0.0f ? MINUS_INF : FMA(LN2, top[r], FMA(LN2_REST, top[r], LOG(l)));
     }
     SYNC;
     store_rows(o + at * o_pitch + h * D, o_pitch, acc, DP, rows, D, 1, 0);
@@ -243,12 +244,14 @@ KERNEL WG(WG_SIZE) void attention_delta(TENSOR_IN(o), TENSOR_IN(d_o), BUFFER(flo
         if (i + 8 <= end) {
             for (int c = 0; c < D; c++)
                 for (int e = 0; e < 8; e++)
-                    s[e] += load1(d_o, (row + e) * d_o_pitch + h * D + c) * load1(o, (row + e) * o_pitch + h * D + c);
+                    s[e] = MAC(load1(d_o, (row + e) * d_o_pitch + h * D + c),
+                               load1(o, (row + e) * o_pitch + h * D + c), s[e]);
             for (int e = 0; e < 8; e++) delta[out + e] = s[e];
         } else {
             for (int e = 0; i + e < end; e++) {
                 for (int c = 0; c < D; c++)
-                    s[0] += load1(d_o, (row + e) * d_o_pitch + h * D + c) * load1(o, (row + e) * o_pitch + h * D + c);
+                    s[0] = MAC(load1(d_o, (row + e) * d_o_pitch + h * D + c),
+                               load1(o, (row + e) * o_pitch + h * D + c), s[0]);
                 delta[out + e] = s[0];
                 s[0] = 0;
             }

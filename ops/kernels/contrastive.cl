@@ -31,7 +31,7 @@ KERNEL WG(WG_SIZE) void contrastive_row(TENSOR_IN(x), TENSOR_IN(y), TENSOR_IN_AS
         all += z;
         if (j == row0 + r) target = z;
     }
-    for (int j = 0; j < n; j++) sum += EXP(s * row_dot(x, y + (IDX)j * y_pitch, width, tmp) - max);
+    for (int j = 0; j < n; j++) sum += EXP(FMA(s, row_dot(x, y + (IDX)j * y_pitch, width, tmp), -max));
     float l = max + LOG(sum);
     if (LID == 0) {
         lse[r] = l;
@@ -74,20 +74,21 @@ KERNEL WG(WG_SIZE) void contrastive_bwd(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN_AS
     EACH_COLUMN(c, width) acc[c] = 0;
     for (int j = 0; j < n; j++) {
         GLOBAL const T *bj = b + (IDX)j * b_pitch;
-        float z = s * row_dot(a, bj, width, tmp), dz = 0;
+        float dot = row_dot(a, bj, width, tmp), z = s * dot, dz = 0; /* z - lse: both are large, so rounded once */
         if (in_a && COUNTS(i))
-            dz += EXP(z - lse_a[i]) - smoothing / (float)columns - (j == row0 + i ? 1.0f - smoothing : 0.0f);
+            dz += EXP(FMA(s, dot, -lse_a[i])) - smoothing / (float)columns - (j == row0 + i ? 1.0f - smoothing : 0.0f);
         if (in_b && COUNTS(j))
-            dz += EXP(z - lse_b[j]) - smoothing / (float)columns_b - (i == row0 + j ? 1.0f - smoothing : 0.0f);
-        sum += dz * weight * z;
+            dz += EXP(FMA(s, dot, -lse_b[j])) - smoothing / (float)columns_b -
+                  (i == row0 + j ? 1.0f - smoothing : 0.0f);
+        sum = FMA(dz, z, sum);
         dz *= weight * s;
-        EACH_COLUMN(c, width) acc[c] += dz * load1(bj, c);
+        EACH_COLUMN(c, width) acc[c] = FMA(dz, load1(bj, c), acc[c]);
     }
     if (want) {
         da += (IDX)i * da_pitch;
         EACH_COLUMN(c, width) put1(da, c, acc[c], add);
     }
-    if (want_scale && LID == 0) ds[i] = sum;
+    if (want_scale && LID == 0) ds[i] = weight * sum;
 }
 
 KERNEL WG(WG_SIZE) void contrastive_bwd_scale(BUFFER(const float, ds), TENSOR_OUT_AS(float, out), int n, int add)

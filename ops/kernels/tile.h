@@ -33,6 +33,14 @@
 #define ROUND_UP(n, to) (((n) + (to) - 1) / (to) * (to))
 #define LOG2E 1.44269504088896341f
 #define LN2 0.693147180559945309f
+#define LN2_REST -1.904654299957768e-9f /* ln 2 - LN2 */
+
+/* s + a b: one rounding on a GPU whatever its driver contracts; a CPU without the instruction would call a function. */
+#if ON_CPU
+#define MAC(a, b, s) ((s) + (a) * (b))
+#else
+#define MAC(a, b, s) FMA(a, b, s)
+#endif
 
 #if ON_CPU
 /* ------------------------------------------------------------------------------------------- CPU */
@@ -218,7 +226,7 @@ DEVICE void tile_mac(TILE const float *a, int ars, int aks, TILE const float *b,
     for (int i = LID; i < MR * cols; i += WG_SIZE) {
         int r = i / cols, n = i % cols;
         float s = add ? c[r * cld + n] : 0.0f;
-        for (int j = 0; j < k; j++) s += a[r * ars + j * aks] * b[j * bks + n * bns];
+        for (int j = 0; j < k; j++) s = MAC(a[r * ars + j * aks], b[j * bks + n * bns], s);
         c[r * cld + n] = s;
     }
     SYNC;

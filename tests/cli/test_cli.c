@@ -76,6 +76,9 @@ START_TEST(test_data)
     ck_assert_int_eq(ivl("data check"), 2);
     ck_assert_int_eq(ivl("data check /no/such.tar"), 1);
     ck_assert(strstr(err, "/no/such.tar"));
+    ck_assert_int_eq(ivl("merge --model x"), 2);
+    ck_assert_int_eq(ivl("merge --model x --lora /no/such --out /tmp/ivl-never"), 1);
+    ck_assert(strstr(err, "/no/such/adapter_config.json"));
     ck_assert_int_eq(ivl("tokenizer train --vocab 100"), 2);
     ck_assert_int_eq(ivl("tokenizer train --corpus /no/such.txt --out /tmp/ivl-never.model"), 1);
     ck_assert(strstr(err, "/no/such.txt"));

@@ -1,0 +1,56 @@
+/* ivl seg: linear segmentation with a frozen vision encoder. */
+#include <stdio.h>
+
+#include "cli/head_args.h"
+
+enum { LAYER = 1200, LABEL_SIZE, NAMES };
+
+static const struct argp_option rows[] = {
+    { "layer", LAYER, "N", 0, "Features are the output of this many blocks (15/16 of them)", 0 },
+    { "label-size", LABEL_SIZE, "PIXELS", 0, "Side of the label maps that are trained and tested on (the input size)", 0 },
+    { "names", NAMES, "F.txt", 0, "Class names for the results: line i is class i, from 0 (scenes: classes.txt)", 0 },
+    { 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    cli_head *h = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = h; break;
+    case LAYER: h->probe.frozen.layer = cli_positive(state, arg, "--layer"); break;
+    case LABEL_SIZE:
+        h->probe.label_size = cli_positive(state, arg, "--label-size");
+        if (h->probe.label_size > 4096) cli_usage(state, "--label-size: at most 4096");
+        break;
+    case NAMES: h->probe.names = arg; break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_child children[] = { CLI_HEAD_CHILD, { 0 } };
+static const struct argp argp = {
+    rows, parse, NULL,
+    "Trains a linear segmentation head (BatchNorm, 1x1 convolution; AdamW) on features of the frozen vision encoder and "
+    "tests it.\v"
+    "Records need a label map KEY.mask.png beside the picture: grey or palette PNG, the value is the class, 255 does not "
+    "count. Writes DIR/seg.json (mIoU, IoU per class, pixel accuracy, losses) and DIR/heads.safetensors.",
+    children, NULL, NULL,
+};
+
+int cmd_seg(int argc, char **argv)
+{
+    cli_head h = { .probe = { .holdout = 0.2, .frozen = { .fit = IVL_FIT_SQUASH, .map = true },
+                              .rule = { .clip = 5, .epochs = 10, .warmup = 1 } } };
+    cli_progress p = { 0 };
+    ivl_device *dev = NULL;
+    ivl_seg_result r = { 0 };
+    cli_parse(&argp, argc, argv, &h);
+    ivl_status s = cli_head_open(&h, &p, &dev);
+    if (s == IVL_OK) s = ivl_seg(dev, &h.probe, &r);
+    ivl_device_close(dev);
+    if (s != IVL_OK) return cli_failed();
+    printf("mIoU %.2f %%, pixel accuracy %.2f %%: %d classes, %lld pictures trained on, %lld tested\n", 100 * r.miou,
+           100 * r.pixel_accuracy, r.classes, (long long)r.images, (long long)r.test_images);
+    return cli_done();
+}

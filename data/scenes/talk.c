@@ -1,0 +1,180 @@
+/* Questions about a scene and their answers: what is there, how many, which colour, where, is there. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data/scenes/kit.h"
+
+static const char *const numbers[] = { "zero", "one", "two", "three", "four", "five" };
+
+static void say(tell_text to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(tell_text to, const char *fmt, ...)
+{
+    va_list list;
+    va_start(list, fmt);
+    vsnprintf(to, TELL_TEXT, fmt, list);
+    va_end(list);
+}
+
+/* "a dog." -> "A dog." */
+static void capital(tell_text text)
+{
+    if (text[0] >= 'a' && text[0] <= 'z') text[0] = (char)(text[0] - 'a' + 'A');
+}
+
+static int groups_of(const scene *s, int concept)
+{
+    int n = 0;
+    for (int g = 0; g < s->n_groups; g++) n += s->group[g].concept == concept;
+    return n;
+}
+
+/* --- the kinds of questions; false: the scene gives no such question ---------------------------------------
+ */
+
+static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    static const char *const asks[] = { "What is in the picture?", "What do you see in this image?",
+                                        "Describe the image briefly.", "What does the picture show?" };
+    tell_text caption[TELL_CAPTIONS];
+    int n;
+    tell_captions(k, s, d, caption, &n);
+    say(q, "%s", asks[dice_below(d, 4)]);
+    say(a, "%.380s.", caption[dice_below(d, 2)]);
+    capital(a);
+    return true;
+}
+
+static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    bool none = dice_chance(d, 0.15);
+    int c = none ? scene_pick(k, d, -1) : s->group[dice_below(d, s->n_groups)].concept;
+    int n = scene_count_of(s, c);
+    const concept_row *o = &k->concept[c];
+    say(q, dice_chance(d, 0.5) ? "How many %s are there?" : "How many %s are in the image?", o->many);
+    if (n == 0)
+        say(a, "There are no %s.", o->many);
+    else if (n == 1)
+        say(a, "There is one %s.", o->one);
+    else
+        say(a, "There are %s %s.", numbers[n], o->many);
+    return true;
+}
+
+static bool ask_all(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    (void)k;
+    say(q,
+        dice_chance(d, 0.5) ? "How many objects are in the picture?" : "How many things are there in total?");
+    say(a, s->n_things == 1 ? "There is %s." : "There are %s.", numbers[s->n_things]);
+    return true;
+}
+
+static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    const group *g = &s->group[dice_below(d, s->n_groups)];
+    if (g->color == TINT_NONE || groups_of(s, g->concept) > 1) return false;
+    const concept_row *o = &k->concept[g->concept];
+    bool many = g->count > 1;
+    say(q, "What color %s the %s?", many ? "are" : "is", many ? o->many : o->one);
+    say(a, "The %s %s %s.", many ? o->many : o->one, many ? "are" : "is", tint_name(g->color));
+    return true;
+}
+
+static bool ask_where(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    const group *g = &s->group[dice_below(d, s->n_groups)];
+    if (g->count > 1 || groups_of(s, g->concept) > 1) return false;
+    const concept_row *o = &k->concept[g->concept];
+    say(q, dice_chance(d, 0.5) ? "Where is the %s?" : "Where in the picture is the %s?", o->one);
+    say(a, "The %s is %s.", o->one, tell_place(s->thing[g->first].cell));
+    return true;
+}
+
+/* Two single things of different nouns that stand apart along one axis. */
+static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    int i = dice_below(d, s->n_groups), j = dice_below(d, s->n_groups);
+    const group *g = &s->group[i], *h = &s->group[j];
+    if (i == j || g->count > 1 || h->count > 1 || groups_of(s, g->concept) > 1 ||
+        groups_of(s, h->concept) > 1)
+        return false;
+    const thing *p = &s->thing[g->first], *r = &s->thing[h->first];
+    bool across = dice_chance(d, 0.5), yes;
+    double gap = across ? r->x - p->x : r->y - p->y;
+    if ((gap < 0 ? -gap : gap) < 0.2 * k->o->size) return false;
+    bool before = dice_chance(d, 0.5);
+    const char *side =
+        across ? (before ? "to the left of" : "to the right of") : (before ? "above" : "below");
+    const char *other =
+        across ? (before ? "to the right of" : "to the left of") : (before ? "below" : "above");
+    const char *one = k->concept[g->concept].one, *two = k->concept[h->concept].one;
+    yes = before == (gap > 0);
+    say(q, "Is the %s %s the %s?", one, side, two);
+    if (yes)
+        say(a, "Yes, the %s is %s the %s.", one, side, two);
+    else
+        say(a, "No, the %s is %s the %s.", one, other, two);
+    return true;
+}
+
+/* Half are yes; what is asked for in vain is as often frequent, or of the same kind, as what is there. */
+static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+{
+    bool there = dice_chance(d, 0.5);
+    int c = s->group[dice_below(d, s->n_groups)].concept;
+    if (!there) {
+        int category = dice_chance(d, 0.4) ? k->concept[c].category : -1;
+        for (int tries = 0; tries < 20 && scene_count_of(s, c); tries++)
+            c = scene_pick(k, d, tries < 10 ? category : -1);
+        if (scene_count_of(s, c)) return false;
+    }
+    const concept_row *o = &k->concept[c];
+    say(q, "Is there %s %s in the %s?", tell_article(o->one), o->one,
+        dice_chance(d, 0.7) ? "image" : "picture");
+    if (dice_chance(d, 0.5))
+        say(a, there ? "Yes." : "No.");
+    else if (!there)
+        say(a, "No, there is no %s.", o->one);
+    else if (scene_count_of(s, c) == 1)
+        say(a, "Yes, there is %s %s.", tell_article(o->one), o->one);
+    else
+        say(a, "Yes, there are %s %s.", numbers[scene_count_of(s, c)], o->many);
+    return true;
+}
+
+/* --- a conversation ---------------------------------------------------------------------------------------
+ */
+
+typedef bool (*asker)(const kit *k, const scene *s, dice *d, tell_text q, tell_text a);
+
+static bool asked(tell_text *question, int n, const tell_text q)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(question[i], q)) return true;
+    return false;
+}
+
+/* +1 for a question of ask_presence that is answered with yes, -1 with no, 0 for others. */
+static int presence(const tell_text q, const tell_text a)
+{
+    return strncmp(q, "Is there", 8) ? 0 : a[0] == 'Y' ? 1 : -1;
+}
+
+void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_TURNS],
+                tell_text answer[TELL_TURNS], int *n_p)
+{
+    static const asker kinds[] = { ask_presence, ask_presence, ask_color, ask_color,    ask_where,
+                                   ask_where,    ask_count,    ask_count, ask_relation, ask_all };
+    int n = 0, most = 3 + dice_below(d, TELL_TURNS - 2), yes = 0, asks = 0;
+    if (dice_chance(d, 0.7)) n += ask_what(k, s, d, question[n], answer[n]);
+    for (int tries = 0; tries < 40 && n < most; tries++) {
+        asker ask = kinds[dice_below(d, sizeof kinds / sizeof *kinds)];
+        if (!ask(k, s, d, question[n], answer[n]) || asked(question, n, question[n])) continue;
+        int p = presence(question[n], answer[n]);
+        if (p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue; /* as often yes as no */
+        yes += p, asks += p != 0, n++;
+    }
+    if (!n) n += ask_what(k, s, d, question[0], answer[0]);
+    *n_p = n;
+}

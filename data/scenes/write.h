@@ -1,0 +1,25 @@
+/* Scenes into shards and lists. */
+#ifndef IVL_DATA_SCENES_WRITE_H
+#define IVL_DATA_SCENES_WRITE_H
+
+#include <jansson.h>
+
+#include "data/emoji/shard.h"
+#include "data/scenes/kit.h"
+
+enum { SHARD_RECORDS = 1000 };
+
+json_t *record_captions(tell_text *caption, int n);
+/* Takes root (NULL: out of memory). */
+ivl_status record_add_json(ivl_shard *shard, const char *key, json_t *root);
+/* frame: "" or "001". */
+ivl_status record_add_picture(const kit *k, ivl_shard *shard, const char *key, const char *frame, const uint8_t *rgb);
+ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
+                            const uint8_t *rgb, const uint8_t *mask);
+/* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". */
+ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool first);
+
+/* videos_train.tar, videos_val.tar */
+ivl_status videos_write(const kit *k, int64_t count[2]);
+
+#endif
