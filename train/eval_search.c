@@ -25,14 +25,26 @@ static char *data_url(const uint8_t *p, size_t n)
     return url;
 }
 
-static json_t *hit(const ivl_dataset *ds, int64_t i, double score, bool right)
+/* Its caption in that language, else in English, else the first. */
+static const char *caption_in(const ivl_sample *rec, const char *lang)
+{
+    const char *english = NULL;
+    for (int j = 0; j < rec->n_captions; j++) {
+        const char *tag = rec->caption[j].lang ? rec->caption[j].lang : "";
+        if (!strcmp(tag, lang)) return rec->caption[j].text;
+        if (!english && !strcmp(tag, "en")) english = rec->caption[j].text;
+    }
+    return english ? english : rec->n_captions ? rec->caption[0].text : "";
+}
+
+static json_t *hit(const ivl_dataset *ds, int64_t i, const char *lang, double score, bool right)
 {
     ivl_sample rec = { 0 };
     if (ivl_dataset_read(ds, i, &rec) != IVL_OK) return NULL;
     char *url = data_url(rec.image, rec.image_bytes);
     json_t *h =
-        json_pack("{s:s, s:s, s:f, s:b, s:s*}", "key", rec.key, "text",
-                  rec.n_captions ? rec.caption[0].text : "", "score", score, "right", right, "image", url);
+        json_pack("{s:s, s:s, s:f, s:b, s:s*}", "key", rec.key, "text", caption_in(&rec, lang), "score", score,
+                  "right", right, "image", url);
     free(url);
     ivl_sample_free(&rec);
     return h;
@@ -59,7 +71,7 @@ static json_t *query(const ivl_dataset *ds, const ivl_captions *c, int j, const 
     for (int h = 0; h < n; h++) {
         bool right = false;
         for (int t = 0; t < c->n && !right; t++) right = c->image_of[t] == best[h] && !strcmp(c->text[t], c->text[j]);
-        json_array_append_new(hits, hit(ds, best[h], score[h], right));
+        json_array_append_new(hits, hit(ds, best[h], c->lang[j], score[h], right));
     }
     return json_pack("{s:s, s:s, s:o}", "query", c->text[j], "lang", c->lang[j], "hits", hits);
 }

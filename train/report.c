@@ -18,7 +18,7 @@ static const char head[] =
     "1em;color:#222;line-height:1.45}\n"
     "h1{font-size:1.6em}h2{margin-top:2em;border-bottom:1px solid "
     "#ccc}table{border-collapse:collapse;margin:1em 0}\n"
-    "td,th{padding:.25em .7em;border-bottom:1px solid "
+    "td,th{padding:.2em .5em;border-bottom:1px solid "
     "#e4e4e4;text-align:right}td:first-child,th:first-child{text-align:left}\n"
     "th{background:#f4f6f8}.charts{display:flex;flex-wrap:wrap;gap:16px}.q{display:flex;gap:10px;align-items:"
     "flex-start;\n"
@@ -28,7 +28,7 @@ static const char head[] =
     "transparent;border-radius:6px;padding:3px;overflow-wrap:anywhere}.right{border-color:#2c9a4b}\n"
     ".hit "
     "img{width:72px;height:72px;object-fit:contain}.note{color:#666;font-size:.9em}\n</style></head><body>\n"
-    "<h1>A training run of InternVL, stage 1</h1>\n";
+    "<h1>A training run of InternVL</h1>\n";
 
 static json_t *load(const char *dir, const char *name)
 {
@@ -155,7 +155,7 @@ static void result_row(FILE *f, const json_t *r)
     static const char *const keys[] = { "image_retrieval_recall@1",  "image_retrieval_recall@5",
                                         "image_retrieval_recall@10", "text_retrieval_recall@1",
                                         "text_retrieval_recall@5",   "text_retrieval_recall@10" };
-    static const char *const facts_of[] = { "dataset", "script", "language", "images", "texts" };
+    static const char *const facts_of[] = { "script", "language", "images", "texts" };
     fputs("<tr>", f);
     for (size_t i = 0; i < sizeof facts_of / sizeof *facts_of; i++) {
         fputs("<td>", f), value(f, json_object_get(r, facts_of[i])), fputs("</td>", f);
@@ -171,12 +171,14 @@ static void results_of(FILE *f, const char *dir, const char *name)
     const json_t *list = json_object_get(j, "results"), *r;
     size_t i;
     if (json_is_array(list)) {
-        fputs("<h3>", f), ivl_html_text(f, name),
-            fputs("</h3>\n<table><tr><th>data</th><th>script</th><th>language</th>"
-                  "<th>pictures</th><th>texts</th><th>text→picture "
-                  "R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
-                  "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n",
-                  f);
+        const char *data = json_string_value(json_object_get(json_array_get(list, 0), "dataset"));
+        fputs("<h3>", f), ivl_html_text(f, name), fputs("</h3>\n<p class=\"note\">", f);
+        ivl_html_text(f, data ? data : "");
+        fputs("</p>\n<table><tr><th>script</th><th>language</th>"
+              "<th>pictures</th><th>texts</th><th>text→picture "
+              "R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
+              "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n",
+              f);
         json_array_foreach(list, i, r) result_row(f, r);
         fputs("</table>\n", f);
     }
