@@ -13,6 +13,7 @@ static const struct argp_option rows[] = {
       "f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1 (as in IN, where OUT can hold it, else f32). Vectors stay f32 in "
       "GGUF",
       0 },
+    { "config", 'g', "NAME|FILE", 0, "Of a .pth file: its InternVL configuration (read off its shapes, heads of width 128)", 0 },
     { 0 },
 };
 
@@ -30,6 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     options *o = state->input;
     switch (key) {
     case 't': o->to = arg; break;
+    case 'g': o->convert.config = arg; break;
     case 'y':
         if (ivl_dtype_parse(arg, &o->convert.dtype) != IVL_OK) cli_usage(state, "%s", ivl_last_error());
         o->convert.has_dtype = true;
@@ -50,7 +52,7 @@ static const struct argp argp = {
     parse,
     "IN OUT",
     "Converts LLaMA-type language models between Hugging Face folders (config.json, safetensors, tokenizer) and GGUF "
-    "files. Tensors that are missing, left over or of a wrong shape are listed by name.",
+    "files, and the public .pth files of InternVL into folders; nothing in a .pth file is ever run. Tensors that are missing, left over or of a wrong shape are listed by name.",
     NULL,
     NULL,
     NULL,

@@ -49,7 +49,7 @@ static ivl_status infer_bwd(const ivl_node *n)
 static double flops(const ivl_node *n) { return 7.0 * (double)ivl_numel(n->y[0]); }
 static double flops_bwd(const ivl_node *n) { return 8.0 * (double)ivl_numel(n->x[0]); }
 
-/* --- portable: one group per token of the output --------------------------------------------------------- */
+/* --- portable: one group per row of the larger map, or per token of the gradient --------------------------- */
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
@@ -63,13 +63,14 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     const ivl_resize2d_attr *at = n->attr;
     const ivl_tensor *y = n->y[0];
     bool back = n->op == IVL_OP_resize2d_bwd;
-    int64_t tokens = back ? (int64_t)at->h * at->w : (int64_t)at->to_h * at->to_w;
+    int64_t groups = back ? (int64_t)at->h * at->w : at->to_h, batch = n->x[0]->dim[0];
+    if (back) batch = ivl_rows(y) / groups;
     ivl_args a = { 0 };
     ivl_arg_tensor(&a, n->x[0]), ivl_arg_tensor(&a, y);
     ivl_arg_int(&a, at->h), ivl_arg_int(&a, at->w), ivl_arg_int(&a, at->to_h), ivl_arg_int(&a, at->to_w);
     ivl_arg_int(&a, (int)ivl_cols(y));
     if (back) ivl_arg_int(&a, ivl_adds(n, 0));
-    return ivl_enqueue(s, p->k[0], tokens, ivl_rows(y) / tokens, 1, p->p[0], &a);
+    return ivl_enqueue(s, p->k[0], groups, batch, 1, p->p[0], &a);
 }
 
 static const ivl_impl impls[] = {

@@ -54,19 +54,27 @@ static ivl_status infer_bwd(const ivl_node *n)
     return n->x[3] ? ivl_out_like(n, 1, n->x[3]) : IVL_OK;
 }
 
-/* --- portable: one group per row ------------------------------------------------------------------ */
+/* --- portable: one group per row; on CPUs, which have groups of one, per chunk of rows -------------- */
+
+enum { MOST_GROUPS = 512 };
+
+static int rows_per_group(const ivl_prep *p, int rows)
+{
+    return p->p[0] > 1 || rows <= MOST_GROUPS ? 1 : (rows + MOST_GROUPS - 1) / MOST_GROUPS;
+}
+
 
 static size_t scratch_bytes(const ivl_caps *c, const ivl_node *n)
 {
     (void)c;
-    return sizeof(float) * 2 * (size_t)ivl_rows(n->x[0]);
+    return sizeof(float) * 2 * (size_t)(ivl_rows(n->x[0]) + 1);
 }
 
 static ivl_status build(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p, const char *row,
-                        const char *sum)
+                        const char *sum, const char *before)
 {
-    const char *entry[] = { row, sum };
-    for (int i = 0; i < 2; i++)
+    const char *entry[] = { row, sum, before };
+    for (int i = 0; i < (before ? 3 : 2); i++)
         IVL_TRY(ivl_prep_kernel(d, p_p, i, param, "softmax_ce", entry[i], "%s -DWG_SIZE=%d -DVEC=%d%s%s",
                                 ivl_t_define(n->x[0]->dtype), param[0], param[1], n->x[1] ? " -DHAS_LABELS" : "",
                                 n->x[3] ? " -DHAS_SCALE" : ""));
@@ -75,17 +83,17 @@ static ivl_status build(ivl_device *d, const ivl_node *n, const int *param, ivl_
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return build(d, n, param, p_p, "softmax_ce_row", "softmax_ce_sum");
+    return build(d, n, param, p_p, "softmax_ce_row", "softmax_ce_sum", NULL);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
 {
-    int rows = (int)ivl_rows(n->x[0]);
+    int rows = (int)ivl_rows(n->x[0]), per = rows_per_group(p, rows);
     ivl_args a = { 0 }, b = { 0 };
     for (int i = 0; i < 4; i++) ivl_arg_tensor(&a, n->x[i]);
     ivl_arg_tensor(&a, n->y[1]), ivl_arg_buffer(&a, scratch, off / 4);
-    ivl_arg_int(&a, rows), ivl_arg_int(&a, (int)ivl_cols(n->x[0]));
-    IVL_TRY(ivl_enqueue(s, p->k[0], rows, 1, 1, p->p[0], &a));
+    ivl_arg_int(&a, rows), ivl_arg_int(&a, (int)ivl_cols(n->x[0])), ivl_arg_int(&a, per);
+    IVL_TRY(ivl_enqueue(s, p->k[0], (rows + per - 1) / per, 1, 1, p->p[0], &a));
     ivl_arg_tensor(&b, n->x[1]), ivl_arg_buffer(&b, scratch, off / 4);
     ivl_arg_tensor(&b, n->y[0]), ivl_arg_tensor(&b, n->y[2]), ivl_arg_int(&b, rows);
     return ivl_enqueue(s, p->k[1], 1, 1, 1, p->p[0], &b);
@@ -93,18 +101,21 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
 
 static ivl_status prepare_bwd(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return build(d, n, param, p_p, "softmax_ce_bwd", "softmax_ce_bwd_scale");
+    return build(d, n, param, p_p, "softmax_ce_bwd", "softmax_ce_bwd_scale", "softmax_ce_weight");
 }
 
 static ivl_status run_bwd(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
 {
-    int rows = (int)ivl_rows(n->x[0]);
-    ivl_args a = { 0 }, b = { 0 };
-    for (int i = 0; i < 6; i++) ivl_arg_tensor(&a, n->x[i]);
+    int rows = (int)ivl_rows(n->x[0]), per = rows_per_group(p, rows);
+    ivl_args a = { 0 }, b = { 0 }, w = { 0 };
+    ivl_arg_tensor(&w, n->x[1]), ivl_arg_tensor(&w, n->x[5]), ivl_arg_buffer(&w, scratch, off / 4);
+    ivl_arg_int(&w, rows);
+    IVL_TRY(ivl_enqueue(s, p->k[2], 1, 1, 1, p->p[0], &w));
+    for (int i = 0; i < 5; i++) ivl_arg_tensor(&a, n->x[i]);
     ivl_arg_tensor(&a, n->y[0]), ivl_arg_buffer(&a, scratch, off / 4);
-    ivl_arg_int(&a, rows), ivl_arg_int(&a, (int)ivl_cols(n->x[0]));
+    ivl_arg_int(&a, rows), ivl_arg_int(&a, (int)ivl_cols(n->x[0])), ivl_arg_int(&a, per);
     ivl_arg_int(&a, n->y[0] != NULL), ivl_arg_int(&a, n->y[1] != NULL), ivl_arg_int(&a, ivl_adds(n, 0));
-    IVL_TRY(ivl_enqueue(s, p->k[0], rows, 1, 1, p->p[0], &a));
+    IVL_TRY(ivl_enqueue(s, p->k[0], (rows + per - 1) / per, 1, 1, p->p[0], &a));
     if (!n->y[1]) return IVL_OK;
     ivl_arg_buffer(&b, scratch, off / 4), ivl_arg_tensor(&b, n->y[1]);
     ivl_arg_int(&b, rows), ivl_arg_int(&b, ivl_adds(n, 1));

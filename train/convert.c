@@ -14,6 +14,7 @@
 #include "model/safetensors.h"
 #include "runtime/dtype.h"
 #include "runtime/file.h"
+#include "train/convert_vision.h"
 
 static const size_t SHARD = 5000000000u; /* bytes, as Hugging Face's */
 
@@ -60,8 +61,6 @@ static ivl_status open_tokenizer(source *k, ivl_convert_report *r)
 
 static ivl_status open_source(const char *in, source *k, ivl_convert_report *r)
 {
-    k->path = in;
-    IVL_TRY(ivl_weights_open(in, &k->w));
     IVL_TRY(ivl_llm_config_load(in, k->w, &k->c));
     IVL_TRY(ivl_llm_compare(k->w, &k->c, in, &r->load));
     IVL_TRY(ivl_llm_tensors(&k->c, &k->tensor, &k->n));
@@ -112,27 +111,32 @@ static ivl_status check_half(const char *name, const float *x, int64_t n)
     return IVL_OK;
 }
 
-static ivl_status fill_hf(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
+ivl_status ivl_convert_read(const ivl_weights *w, const ivl_weights_tensor *t, int64_t first, int64_t n, ivl_dtype to,
+                            void *dst)
 {
     enum { STEP = 4096 };
-    const piece *p = item->ctx;
     float x[STEP];
-    if (p->dtype != IVL_F16 || p->weight->type == IVL_F16)
-        return ivl_weights_read(p->from->w, p->weight, first, n, p->dtype, dst);
+    if (to != IVL_F16 || t->type == IVL_F16) return ivl_weights_read(w, t, first, n, to, dst);
     for (int64_t at = 0, k; at < n; at += k) {
         k = n - at < STEP ? n - at : STEP;
-        IVL_TRY(ivl_weights_read(p->from->w, p->weight, first + at, k, IVL_F32, x));
-        IVL_TRY(check_half(item->name, x, k));
+        IVL_TRY(ivl_weights_read(w, t, first + at, k, IVL_F32, x));
+        IVL_TRY(check_half(t->name, x, k));
         ivl_convert((uint16_t *)dst + at, IVL_F16, x, IVL_F32, k);
     }
     return IVL_OK;
 }
 
+static ivl_status fill_hf(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
+{
+    const piece *p = item->ctx;
+    return ivl_convert_read(p->from->w, p->weight, first, n, p->dtype, dst);
+}
+
 static ivl_status write_weights(const source *k, const char *out, ivl_dtype dtype)
 {
     const ivl_st_pair meta[] = { { "format", "pt" } };
-    ivl_st_item *item = calloc((size_t)k->n, sizeof *item);
-    piece *p = calloc((size_t)k->n, sizeof *p);
+    ivl_st_item *item = calloc((size_t)k->n + 1, sizeof *item);
+    piece *p = calloc((size_t)k->n + 1, sizeof *p);
     ivl_status s = item && p ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (int i = 0; i < k->n && s == IVL_OK; i++) {
         const ivl_llm_tensor *t = &k->tensor[i];
@@ -254,9 +258,9 @@ static ivl_status make_items(const source *k, ivl_dtype dtype, ivl_load_report *
 
 static ivl_status write_gguf(const source *k, const char *out, ivl_dtype dtype, ivl_load_report *r)
 {
-    ivl_gguf_item *item = calloc((size_t)k->n, sizeof *item);
-    piece *p = calloc((size_t)k->n, sizeof *p);
-    char(*name)[IVL_GGUF_NAME] = calloc((size_t)k->n, sizeof *name);
+    ivl_gguf_item *item = calloc((size_t)k->n + 1, sizeof *item);
+    piece *p = calloc((size_t)k->n + 1, sizeof *p);
+    char(*name)[IVL_GGUF_NAME] = calloc((size_t)k->n + 1, sizeof *name);
     ivl_gguf_meta *m = ivl_gguf_meta_create();
     ivl_status s = item && p && name && m ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK) s = make_meta(k, dtype, m);
@@ -277,17 +281,24 @@ static ivl_status check_paths(const char *in, const char *out)
     return IVL_OK;
 }
 
+static ivl_status convert_language(source *k, const char *out, const ivl_convert_options *o, ivl_convert_report *r)
+{
+    IVL_TRY(open_source(k->path, k, r));
+    IVL_TRY(choose_dtype(k, o, &r->dtype));
+    if (o->gguf && k->tok && !ivl_tokenizer_bpe(k->tok)) r->tokenizer = "left out: sentencepiece";
+    r->tensors = k->n;
+    for (int i = 0; i < k->n; i++) r->elements += k->tensor[i].elements;
+    return o->gguf ? write_gguf(k, out, r->dtype, &r->load) : write_hf(k, out, r->dtype);
+}
+
 ivl_status ivl_convert_model(const char *in, const char *out, const ivl_convert_options *o, ivl_convert_report *r_p)
 {
-    source k = { 0 };
+    source k = { .path = in };
     *r_p = (ivl_convert_report){ .tokenizer = "" };
     IVL_TRY(check_paths(in, out));
-    ivl_status s = open_source(in, &k, r_p);
-    if (s == IVL_OK) s = choose_dtype(&k, o, &r_p->dtype);
-    if (s == IVL_OK && o->gguf && k.tok && !ivl_tokenizer_bpe(k.tok)) r_p->tokenizer = "left out: sentencepiece";
-    if (s == IVL_OK) s = o->gguf ? write_gguf(&k, out, r_p->dtype, &r_p->load) : write_hf(&k, out, r_p->dtype);
-    r_p->tensors = k.n;
-    for (int i = 0; i < k.n; i++) r_p->elements += k.tensor[i].elements;
+    IVL_TRY(ivl_weights_open(in, &k.w));
+    ivl_status s = ivl_weights_is_pth(k.w) && ivl_convert_is_vision(k.w) ? ivl_convert_vision(in, k.w, out, o, r_p)
+                                                                         : convert_language(&k, out, o, r_p);
     close_source(&k);
     return s;
 }

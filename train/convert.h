@@ -1,5 +1,5 @@
 /* Models from one kind of file to another: LLaMA-type language models between Hugging Face folders (config.json,
- * safetensors, tokenizer) and GGUF. Tensors pass through in pieces, so memory does not grow with the model. */
+ * safetensors, tokenizer) and GGUF, and the public .pth files of InternVL into folders. Tensors pass through in pieces, so memory does not grow with the model. */
 #ifndef IVL_TRAIN_CONVERT_H
 #define IVL_TRAIN_CONVERT_H
 
@@ -9,6 +9,8 @@ typedef struct ivl_convert_options {
     bool      gguf;      /* write a GGUF file, else a folder */
     bool      has_dtype; /* else that of the source where the target can hold it, else f32 */
     ivl_dtype dtype;     /* f32, f16, bf16; in GGUF files also q8_0, q4_0, q4_1 */
+    const char *config;  /* of a .pth file: an InternVL configuration (ivl_config_load); NULL: sizes are those of its
+                            shapes, with heads of width 128 */
 } ivl_convert_options;
 
 typedef struct ivl_convert_report {

@@ -1,4 +1,4 @@
-/* resize2d: one group per token of the output; axis 1 walks the batch. */
+/* resize2d: one group per row of the output map; backward: per token of the output. Axis 1 walks the batch. */
 #include "dialect.h"
 #include "rows.h"
 
@@ -29,21 +29,30 @@ DEVICE void lookers(int k, int n, int n_to, int *from, int *to)
     *to = b > n_to ? n_to : b;
 }
 
+/* Column i of token t of the row, between c and c2 of both rows. */
+#define MIX(p, i) ((1 - fc) * load1(p, c * x_pitch + (i)) + fc * load1(p, c2 * x_pitch + (i)))
+#define AT(t, i) store1(y, (t) * y_pitch + (i), (1 - fr) * MIX(upper, i) + fr * MIX(lower, i))
+
 KERNEL WG(WG_SIZE) void resize2d_fwd(TENSOR_IN(x), TENSOR_OUT(y), int h, int w, int to_h, int to_w, int cols)
 {
     BEGIN(x); BEGIN(y);
-    int t = GROUP(0), r, r2, c, c2;
+    int r, r2, c, c2;
     float fr, fc;
     IDX b = GROUP(1);
-    look(t / to_w, h, to_h, &r, &r2, &fr);
-    look(t % to_w, w, to_w, &c, &c2, &fc);
-    x += b * h * w * x_pitch;
-    y += (b * to_h * to_w + t) * y_pitch;
-    GLOBAL const T *p00 = x + ((IDX)r * w + c) * x_pitch, *p01 = x + ((IDX)r * w + c2) * x_pitch,
-                   *p10 = x + ((IDX)r2 * w + c) * x_pitch, *p11 = x + ((IDX)r2 * w + c2) * x_pitch;
-    EACH_COLUMN(i, cols)
-        store1(y, i, (1 - fr) * ((1 - fc) * load1(p00, i) + fc * load1(p01, i)) +
-                         fr * ((1 - fc) * load1(p10, i) + fc * load1(p11, i)));
+    look(GROUP(0), h, to_h, &r, &r2, &fr);
+    y += (b * to_h + GROUP(0)) * to_w * y_pitch;
+    GLOBAL const T *upper = x + (b * h + r) * w * x_pitch, *lower = x + (b * h + r2) * w * x_pitch;
+#if WG_SIZE == 1
+    for (int t = 0; t < to_w; t++) {
+        look(t, w, to_w, &c, &c2, &fc);
+        for (int i = 0; i < cols; i++) AT(t, i);
+    }
+#else
+    for (int k = LID; k < to_w * cols; k += WG_SIZE) { /* few columns, the classes of a map, are not enough for a group */
+        look(k / cols, w, to_w, &c, &c2, &fc);
+        AT(k / cols, k % cols);
+    }
+#endif
 }
 
 KERNEL WG(WG_SIZE) void resize2d_bwd(TENSOR_IN(dy), TENSOR_OUT(dx), int h, int w, int to_h, int to_w, int cols, int add)

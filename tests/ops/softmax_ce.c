@@ -9,7 +9,8 @@ static ivl_status fix_bwd(const ivl_node *n)
 static const struct { int64_t rows, cols, gap; int from, soft, scale; ivl_case_size size; } shapes[] = {
     { 1, 1, 0, 0, 0, 0, IVL_TINY },      { 5, 2, 0, -1, 0, 0, IVL_TINY },     { 4, 37, 3, -9, 0, 1, IVL_TINY },
     { 6, 6, 0, 0, 1, 1, IVL_TINY },      { 60, 97, 0, -30, 0, 0, IVL_NORMAL }, { 33, 6000, 0, 0, 0, 0, IVL_NORMAL },
-    { 70, 70, 0, 0, 1, 1, IVL_NORMAL },  { 8, 49954, 0, -9999, 0, 0, IVL_LARGE },
+    { 70, 70, 0, 0, 1, 1, IVL_NORMAL },    { 1501, 7, 0, -2, 0, 0, IVL_NORMAL },
+     { 8, 49954, 0, -9999, 0, 0, IVL_LARGE },
 };
 
 void ivl_cases_softmax_ce(ivl_case_list *list)

@@ -83,7 +83,7 @@ static const char *make_model(const char *name, ivl_text_config c, const char *g
 static void convert(const char *in, const char *out, bool gguf, ivl_dtype t)
 {
     ivl_convert_report r;
-    ok(ivl_convert_model(in, out, &(ivl_convert_options){ gguf, true, t }, &r));
+    ok(ivl_convert_model(in, out, &(ivl_convert_options){ .gguf = gguf, .has_dtype = true, .dtype = t }, &r));
     ck_assert_int_eq(r.load.n, 0);
     ck_assert_str_eq(r.tokenizer, "kept");
     ivl_convert_report_free(&r);
@@ -186,7 +186,8 @@ END_TEST
 START_TEST(test_report)
 {
     ivl_convert_report r;
-    ivl_convert_options to_gguf = { true, true, IVL_Q8_0 }, to_hf = { false, true, IVL_Q8_0 };
+    ivl_convert_options to_gguf = { .gguf = true, .has_dtype = true, .dtype = IVL_Q8_0 }, to_hf = to_gguf;
+    to_hf.gguf = false;
     const char *hf = make_model("lacks", config(64, true, false), "model.layers.1.mlp.up_proj.weight", false);
     ck_assert_int_eq(ivl_convert_model(hf, at("no.gguf"), &to_gguf, &r), IVL_EFORMAT);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "missing: model.layers.1.mlp.up_proj.weight"));
@@ -213,6 +214,37 @@ START_TEST(test_report)
 }
 END_TEST
 
+/* tests/golden/pth/vit.pth: two layers of width 8, f16 but for the embeddings; values (i - 12) / 4. */
+START_TEST(test_vision)
+{
+    ivl_convert_report r;
+    ivl_model_config c = ivl_config_default();
+    c.vit = (ivl_vit_config){ .width = 8, .mlp = 12, .layers = 2, .heads = 2, .channels = 3, .patch = 2, .image_size = 4,
+                              .qk_norm = true, .eps = 1e-6, .layer_scale = 0.1, .init_std = 0.02 };
+    c.pool_heads = 1;
+    ok(ivl_config_save(&c, IVL_F32, at("vit.json")));
+    const char *pth = source("tests/golden/pth/vit.pth");
+    ivl_convert_options o = { .has_dtype = true, .dtype = IVL_F16, .config = at("vit.json") };
+    ok(ivl_convert_model(pth, at("vit"), &o, &r));
+    ck_assert(r.tensors == 4 + 2 * 13 && r.load.n == 0);
+    ivl_convert_report_free(&r);
+    ck_assert(distance(pth, at("vit")) == 0);
+    o.config = NULL;
+    ck_assert_int_eq(ivl_convert_model(pth, at("no"), &o, &r), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "--config"));
+    ivl_convert_report_free(&r);
+    c.vit.mlp = 16;
+    ok(ivl_config_save(&c, IVL_F32, at("vit.json")));
+    o.config = at("vit.json");
+    ck_assert_int_eq(ivl_convert_model(pth, at("no"), &o, &r), IVL_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "wrong shape: encoder.layers.0.mlp.fc1.weight [12,8], [16,8] wanted"));
+    ivl_convert_report_free(&r);
+    o.gguf = true;
+    ck_assert_int_eq(ivl_convert_model(pth, at("no.gguf"), &o, &r), IVL_EUNSUPPORTED);
+    ivl_convert_report_free(&r);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("convert");
@@ -220,5 +252,6 @@ int main(void)
     tcase_add_loop_test(t, test_there_and_back, 0, 4);
     tcase_add_test(t, test_tokenizer);
     tcase_add_test(t, test_report);
+    tcase_add_test(t, test_vision);
     return run_suite("convert", t);
 }
