@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/decode_args.h"
 #include "runtime/file.h"
 #include "train/talk.h"
 
@@ -16,7 +16,6 @@ typedef struct options {
     ivl_talk_options talk;
 } options;
 
-enum { MAX_NEW = 1000, TEMPERATURE, TOP_P, SEED, REPEAT };
 static const struct argp_option rows[] = {
     { "model", 'm', "DIR|F.gguf", 0, "InternVL-Chat folder, or a LLaMA-type language model: a folder or a GGUF file",
       0 },
@@ -24,23 +23,8 @@ static const struct argp_option rows[] = {
     { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
     { "template", 't', "NAME", 0, "vicuna, plain or chatml (the model's own, else vicuna)", 0 },
     { "system", 's', "TEXT", 0, "System message (the model's own, or the template's)", 0 },
-    { "beams", 'B', "N", 0, "Beam search with so many beams (1: the likeliest token each time)", 0 },
-    { "max-new", MAX_NEW, "N", 0, "Tokens of an answer at most (256)", 0 },
-    { "temperature", TEMPERATURE, "X", 0, "Above 0: sample instead of the likeliest token", 0 },
-    { "top-p", TOP_P, "X", 0, "Sample from the likeliest tokens that make up so much (1)", 0 },
-    { "repetition-penalty", REPEAT, "X", 0, "Above 1: tokens that were there get less likely (1)", 0 },
-    { "seed", SEED, "N", 0, "Of sampling (0)", 0 },
     { 0 },
 };
-
-static double number(struct argp_state *state, const char *arg, const char *what, double lo, double hi)
-{
-    char *end;
-    double v = strtod(arg, &end);
-    if (!*arg || *end || !(v >= lo && v <= hi))
-        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
-    return v;
-}
 
 static void add_word(options *o, const char *word, struct argp_state *state)
 {
@@ -55,9 +39,8 @@ static void add_word(options *o, const char *word, struct argp_state *state)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
-    ivl_decode_options *d = &o->talk.decode;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->device; break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->device, state->child_inputs[1] = &o->talk.decode; break;
     case 'm': o->model = arg; break;
     case 'p':
         if (o->n_images == MAX_IMAGES) cli_usage(state, "more than %d pictures", MAX_IMAGES);
@@ -69,23 +52,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 't': o->talk.form = arg; break;
     case 's': o->talk.system = arg; break;
-    case 'B': d->beams = (int)number(state, arg, "--beams", 1, 64); break;
-    case MAX_NEW: d->max_new = (int)number(state, arg, "--max-new", 1, 65536); break;
-    case TEMPERATURE: d->temperature = number(state, arg, "--temperature", 0, 100); break;
-    case TOP_P: d->top_p = number(state, arg, "--top-p", 1e-6, 1); break;
-    case REPEAT: d->repetition_penalty = number(state, arg, "--repetition-penalty", 0.1, 10); break;
-    case SEED: d->seed = (uint64_t)number(state, arg, "--seed", 0, 9e15); break;
     case ARGP_KEY_ARG: add_word(o, arg, state); break;
     case ARGP_KEY_END:
         if (!o->model) cli_usage(state, "which model? Give its folder or GGUF file as --model");
-        if (d->beams > 1 && d->temperature > 0) cli_usage(state, "--temperature samples: it goes without --beams");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
 
-static const struct argp_child children[] = { CLI_DEVICE_CHILD, { 0 } };
+static const struct argp_child children[] = { CLI_DEVICE_CHILD, CLI_DECODE_CHILD, { 0 } };
 static const struct argp argp = {
     rows,
     parse,
@@ -127,7 +103,8 @@ static char *with_marks(const char *question, int pictures)
     return text ? strcat(text, question) : NULL;
 }
 
-typedef struct chat { ivl_talk *t; ivl_turn turn[MAX_TURNS]; int n, pictures; } chat;
+/* streams: answers are told piece by piece; beams know theirs only at the end. */
+typedef struct chat { ivl_talk *t; ivl_turn turn[MAX_TURNS]; int n, pictures; bool streams; } chat;
 
 static void forget(chat *c)
 {
@@ -143,8 +120,8 @@ static ivl_status ask(chat *c, const char *question)
     IVL_CHECK(text, IVL_ENOMEM, "out of memory");
     IVL_CHECK(c->n < MAX_TURNS, IVL_EINVAL, "more than %d questions: begin again with /new", MAX_TURNS);
     c->turn[c->n++] = (ivl_turn){ text, NULL };
-    ivl_status s = ivl_talk_answer(c->t, c->turn, c->n, say, NULL, &answer);
-    if (s == IVL_OK) putchar('\n');
+    ivl_status s = ivl_talk_answer(c->t, c->turn, c->n, c->streams ? say : NULL, NULL, &answer);
+    if (s == IVL_OK) printf("%s\n", c->streams ? "" : answer);
     c->turn[c->n - 1].answer = answer;
     if (s != IVL_OK) {
         free(text);
@@ -195,7 +172,7 @@ int cmd_chat(int argc, char **argv)
     ivl_status s = cli_open_device(o.device, &dev);
     if (s == IVL_OK) s = ivl_talk_open(o.model, dev, &o.talk, &c.t);
     for (int i = 0; i < o.n_images && s == IVL_OK; i++) s = show(c.t, o.image[i]);
-    c.pictures = o.n_images;
+    c.pictures = o.n_images, c.streams = o.talk.decode.beams == 1;
     if (s == IVL_OK && o.question) s = ask(&c, o.question);
     else if (s == IVL_OK) converse(&c);
     int status = s == IVL_OK ? cli_done() : cli_failed();

@@ -4,14 +4,6 @@
 #define DEVICE static inline
 #include "ops/kernels/mask.h"
 
-#ifdef REF_DOUBLE
-#define EXP_REAL exp
-#define LOG_REAL log
-#else
-#define EXP_REAL expf
-#define LOG_REAL logf
-#endif
-
 /* v[rows,dim] = one head of t: rows from `row`, columns from `col`. */
 static void load(const ivl_tensor *t, int64_t row, int64_t rows, int64_t col, int64_t dim, REAL *v)
 {

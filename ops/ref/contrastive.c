@@ -1,14 +1,6 @@
 #include "ops/contrastive.h"
 #include "ops/ref/ref.h"
 
-#ifdef REF_DOUBLE
-#define EXP_REAL exp
-#define LOG_REAL log
-#else
-#define EXP_REAL expf
-#define LOG_REAL logf
-#endif
-
 static bool counts(const ivl_contrastive_dims *d, int r) { return !d->ignore || !ref_int(d->ignore, r); }
 
 static int count(const ivl_contrastive_dims *d)

@@ -12,9 +12,13 @@
 #ifdef REF_DOUBLE
 typedef double REAL;
 #define REF(name) ivl_ref64_##name
+#define EXP_REAL exp
+#define LOG_REAL log
 #else
 typedef float REAL;
 #define REF(name) ivl_ref32_##name
+#define EXP_REAL expf
+#define LOG_REAL logf
 #endif
 
 static inline void *ref_data(const ivl_tensor *t)

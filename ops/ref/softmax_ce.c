@@ -1,13 +1,5 @@
 #include "ops/ref/ref.h"
 
-#ifdef REF_DOUBLE
-#define EXP_REAL exp
-#define LOG_REAL log
-#else
-#define EXP_REAL expf
-#define LOG_REAL logf
-#endif
-
 static bool counts(const ivl_node *n, int64_t r) { return !n->x[1] || ref_int(n->x[1], r) >= 0; }
 
 static int64_t count(const ivl_node *n)
