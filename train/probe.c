@@ -85,7 +85,7 @@ static void settle_rule(const ivl_probe_options *o, int64_t n, ivl_head_rule *r)
 {
     *r = o->rule;
     if (!r->batch) r->batch = n / 16 < 16 ? 16 : n / 16 > 1024 ? 1024 : (int)(n / 16);
-    if (r->rate <= 0) r->rate = r->batch > 512 ? 0.1 * r->batch / 512 : 0.1;
+    if (r->rate <= 0) r->rate = r->batch > 154 ? 0.1 * r->batch / 512 : 0.03;
 }
 
 static ivl_status train_and_test(ivl_device *dev, ivl_stream *s, probe *p)

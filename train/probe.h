@@ -16,7 +16,7 @@ typedef struct ivl_probe_options {
     const char *names;            /* seg: text file, line i names class i; NULL: numbers only */
     ivl_frozen_options frozen;
     ivl_head_rule      rule;      /* batch 0: a sixteenth of the data, 16 to 1024 (seg: 16); rate 0: 0.1 per 512 rows,
-                                   * at least 0.1 (seg: 1e-3) */
+                                   * at least 0.03 (seg: 1e-3) */
 } ivl_probe_options;
 
 typedef struct ivl_probe_result { int64_t images, test_images; int classes; double top1, top5, mean_per_class; } ivl_probe_result;
