@@ -1,9 +1,10 @@
-/* Clip art of Debian's openclipart packages (public domain): pictures from openclipart-png, titles and keywords from the
- * drawings' own metadata in openclipart-svg, labels from the folders. With openclipart-svg alone, and librsvg when the
- * library was built, the drawings are rendered. Titles that stand for whole collections are left out.
+/* Clip art of Debian's openclipart packages (public domain): pictures from openclipart-png, titles and keywords from
+ * the drawings' own metadata in openclipart-svg, labels from the folders. With openclipart-svg alone the drawings are
+ * rendered, if the library was built with librsvg. Titles that stand for whole collections are left out.
  *
- * Written to `out`: train-000.tar ..., val.tar (titles that are not trained), labels.txt, splits.json. A record is
- * KEY.jpg on white, KEY.txt (the title) and KEY.json with "label". The same options and packages give the same bytes. */
+ * Written to `out`: train-000.tar ..., val.tar (titles that are not trained), splits.json. A record is
+ * CLASS/KEY.jpg on white, KEY.txt (the title) and KEY.json with "label". The same options and packages give the same
+ * bytes. */
 #ifndef IVL_DATA_CLIPART_CLIPART_H
 #define IVL_DATA_CLIPART_CLIPART_H
 

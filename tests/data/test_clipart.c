@@ -10,9 +10,11 @@
 
 enum { TITLED = 60 };
 
-static const char *const head = "<svg xmlns='http://www.w3.org/2000/svg' xmlns:rdf='r' xmlns:cc='c' xmlns:dc='d' width='40' "
-                                "height='20'><metadata><rdf:RDF><cc:Work>";
-static const char *const tail = "</cc:Work></rdf:RDF></metadata><rect width='40' height='20' fill='red'/></svg>";
+static const char *const head =
+    "<svg xmlns='http://www.w3.org/2000/svg' xmlns:rdf='r' xmlns:cc='c' xmlns:dc='d' width='40' "
+    "height='20'><metadata><rdf:RDF><cc:Work>";
+static const char *const tail =
+    "</cc:Work></rdf:RDF></metadata><rect width='40' height='20' fill='red'/></svg>";
 
 static void put(const char *dir, const char *folder, const char *name, const void *data, size_t n)
 {
@@ -30,8 +32,10 @@ static void put_art(const char *root, const char *folder, int i, const char *tit
     size_t n = 0;
     snprintf(png_dir, sizeof png_dir, "%s/png", root), snprintf(svg_dir, sizeof svg_dir, "%s/svg", root);
     snprintf(svg, sizeof svg,
-             "%s<dc:title>%s</dc:title><dc:subject><rdf:Bag><rdf:li>thing</rdf:li><rdf:li> </rdf:li><rdf:li>red</rdf:li>"
-             "</rdf:Bag></dc:subject><dc:creator><cc:Agent><dc:title>somebody</dc:title></cc:Agent></dc:creator>%s",
+             "%s<dc:title>%s</dc:title><dc:subject><rdf:Bag><rdf:li>thing</rdf:li><rdf:li> "
+             "</rdf:li><rdf:li>red</rdf:li>"
+             "</rdf:Bag></dc:subject><dc:creator><cc:Agent><dc:title>somebody</dc:title></cc:Agent></"
+             "dc:creator>%s",
              head, title, tail);
     snprintf(name, sizeof name, "art_%02d.svg", i);
     put(svg_dir, folder, name, svg, strlen(svg));
@@ -62,7 +66,8 @@ static void make_root(char root[])
 static ivl_status build(const char *root, const char *out, bool svg_alone, ivl_clipart_report *r)
 {
     char png[80], svg[80];
-    snprintf(png, sizeof png, "%s/%s", root, svg_alone ? "none" : "png"), snprintf(svg, sizeof svg, "%s/svg", root);
+    snprintf(png, sizeof png, "%s/%s", root, svg_alone ? "none" : "png"),
+        snprintf(svg, sizeof svg, "%s/svg", root);
     ivl_clipart_options o = { .out = out, .png = png, .svg = svg, .size = 32, .seed = 1 };
     return ivl_clipart_build(&o, r);
 }
@@ -79,9 +84,12 @@ static ivl_dataset *open_part(const char *dir, const char *name)
 
 START_TEST(test_titles)
 {
-    static const struct { const char *inside, *title; } svg[] = {
+    static const struct {
+        const char *inside, *title;
+    } svg[] = {
         { "<dc:title>  A_red\n  kangaroo </dc:title>", "A red kangaroo" },
-        { "<dc:creator><cc:Agent><dc:title>me</dc:title></cc:Agent></dc:creator><dc:title>Pok\xc3\xa9</dc:title>",
+        { "<dc:creator><cc:Agent><dc:title>me</dc:title></cc:Agent></dc:creator><dc:title>Pok\xc3\xa9</"
+          "dc:title>",
           "Pok\xc3\xa9" },
         { "<dc:title></dc:title>", "" },
         { "<dc:title>cut off", "" },
@@ -95,7 +103,8 @@ START_TEST(test_titles)
     }
     char big[4096], title[96], keywords[192];
     int n = snprintf(big, sizeof big, "%s<dc:title>", head);
-    for (int i = 0; i < 60; i++) n += snprintf(big + n, sizeof big - (size_t)n, "\xe2\x82\xac"); /* cut within one */
+    for (int i = 0; i < 60; i++)
+        n += snprintf(big + n, sizeof big - (size_t)n, "\xe2\x82\xac"); /* cut within one */
     n += snprintf(big + n, sizeof big - (size_t)n, "</dc:title>%s", tail);
     ck_assert(ivl_clipart_describe(big, (size_t)n, title, keywords));
     ck_assert_uint_eq(strlen(title) % 3, 0);
@@ -149,7 +158,8 @@ START_TEST(test_rendered)
     ivl_status s = build(root, out, true, &r);
     if (!ivl_svg_can_render()) {
         ck_assert_int_eq(s, IVL_EIO);
-        ck_assert(strstr(ivl_last_error(), "apt-get install openclipart-png") && strstr(ivl_last_error(), "librsvg2-dev"));
+        ck_assert(strstr(ivl_last_error(), "apt-get install openclipart-png") &&
+                  strstr(ivl_last_error(), "librsvg2-dev"));
     } else {
         ck_assert_msg(s == IVL_OK, "%s", ivl_last_error());
         ivl_dataset *ds = open_part(out, "train-*.tar");
