@@ -1,6 +1,6 @@
-/* Linear probe (InternVL 2312.14238, Table 22): BatchNorm and a linear layer on [class token, mean of patches] of a frozen
- * InternViT, trained by SGD. And linear segmentation (Table 23): BatchNorm and a 1x1 convolution on a block's patch
- * tokens, trained by AdamW, on records with label maps. Features are computed once. */
+/* Linear probe (InternVL 2312.14238, Table 22): BatchNorm and a linear layer on [class token, mean of patches] of a
+ * frozen InternViT, trained by SGD. And linear segmentation (Table 23): BatchNorm and a 1x1 convolution on a block's
+ * patch tokens, trained by AdamW, on records with label maps. Features are computed once. */
 #ifndef IVL_TRAIN_PROBE_H
 #define IVL_TRAIN_PROBE_H
 
@@ -19,10 +19,18 @@ typedef struct ivl_probe_options {
                                    * at least 0.03 (seg: 1e-3) */
 } ivl_probe_options;
 
-typedef struct ivl_probe_result { int64_t images, test_images; int classes; double top1, top5, mean_per_class; } ivl_probe_result;
+typedef struct ivl_probe_result {
+    int64_t images, test_images;
+    int     classes;
+    double  top1, top5, mean_per_class;
+} ivl_probe_result;
 ivl_status ivl_probe(ivl_device *dev, const ivl_probe_options *o, ivl_probe_result *r_p);
 
-typedef struct ivl_seg_result { int64_t images, test_images; int classes; double miou, pixel_accuracy; } ivl_seg_result;
+typedef struct ivl_seg_result {
+    int64_t images, test_images;
+    int     classes;
+    double  miou, pixel_accuracy;
+} ivl_seg_result;
 ivl_status ivl_seg(ivl_device *dev, const ivl_probe_options *o, ivl_seg_result *r_p);
 
 /* Scores from counts[label,predicted]: intersection over union and accuracy per class (NaN where it is nowhere), their
