@@ -1,8 +1,9 @@
-/* ivl data emoji|scenes|check: making and checking training data. */
+/* ivl data emoji|clipart|scenes|check: making and checking training data. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/model_args.h"
+#include "data/clipart/clipart.h"
 #include "data/emoji/emoji.h"
 #include "data/record.h"
 #include "data/scenes/scenes.h"
@@ -73,6 +74,59 @@ static int emoji(int argc, char **argv)
     print_part("val_captions.tar", &r.part[1], "seen pictures, names never shown with them");
     print_part("val_concepts.tar", &r.part[2], "pictures of unseen concepts");
     print_part("val_languages.tar", &r.part[3], "seen pictures, unseen languages");
+    return cli_done();
+}
+
+/* --- clipart ------------------------------------------------------------------------------------------- */
+
+static const struct argp_option clipart_rows[] = {
+    { "out", 'o', "DIR", 0, "Where the shards go", 0 },
+    { "size", 'z', "N", 0, "Longer side of a picture in pixels, at most (default: 224)", 0 },
+    { "png", 'p', "DIR", 0, "Pictures (default: " IVL_CLIPART_PNG ")", 0 },
+    { "svg", 'g', "DIR", 0, "Drawings with titles (default: " IVL_CLIPART_SVG ")", 0 },
+    { "seed", 's', "N", 0, "Decides which titles are held out (default: 1)", 0 },
+    { 0 },
+};
+
+static error_t clipart_parse(int key, char *arg, struct argp_state *state)
+{
+    ivl_clipart_options *o = state->input;
+    switch (key) {
+    case 'o': o->out = arg; break;
+    case 'z': o->size = (int)cli_positive(state, arg, "--size"); break;
+    case 'p': o->png = arg; break;
+    case 'g': o->svg = arg; break;
+    case 's': o->seed = (uint64_t)cli_positive(state, arg, "--seed"); break;
+    case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
+    case ARGP_KEY_END:
+        if (!o->out) cli_usage(state, "where to? Give --out DIR");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static int clipart(int argc, char **argv)
+{
+    static const struct argp argp = {
+        clipart_rows, clipart_parse, NULL,
+        "Makes training data of Debian's clip art (openclipart-png, openclipart-svg): shards of titled pictures whose "
+        "top folder is their class.\v"
+        "A tenth of the titles is held out. Titles of whole collections, and pictures without a title, are left out. "
+        "The same options give the same bytes.",
+        NULL, NULL, NULL,
+    };
+    ivl_clipart_options o = { .size = 224, .seed = 1 };
+    ivl_clipart_report r;
+    char size[16];
+    cli_parse(&argp, argc, argv, &o);
+    if (ivl_clipart_build(&o, &r) != IVL_OK) return cli_failed();
+    printf("%s: %d pictures, %d with a usable title, %d of those unreadable; %d classes\n", o.out, r.found, r.usable,
+           r.unreadable, r.labels);
+    printf("  train-{000..%03d}.tar %6lld pictures, %8s: to train on\n", r.shards - 1, (long long)r.records[0],
+           cli_bytes((double)r.bytes[0], size));
+    printf("  val.tar              %6lld pictures, %8s: titles never seen\n", (long long)r.records[1],
+           cli_bytes((double)r.bytes[1], size));
     return cli_done();
 }
 
@@ -225,6 +279,7 @@ int cmd_data(int argc, char **argv)
 {
     static const cli_command commands[] = {
         { "emoji", "shards from Debian's emoji font and CLDR names", emoji },
+        { "clipart", "shards from Debian's clip art", clipart },
         { "scenes", "scenes with captions, conversations, masks, videos", scenes },
         { "check", "read every record and name the bad ones", check },
         { 0 },

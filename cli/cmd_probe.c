@@ -43,6 +43,7 @@ int cmd_probe(int argc, char **argv)
     ivl_device_close(dev);
     if (s != IVL_OK) return cli_failed();
     printf("top-1 %.2f %%, top-5 %.2f %%, mean per class %.2f %%: %d classes, %lld pictures trained on, %lld tested\n",
-           100 * r.top1, 100 * r.top5, 100 * r.mean_per_class, r.classes, (long long)r.images, (long long)r.test_images);
+           100 * r.top1, 100 * r.top5, 100 * r.mean_per_class, r.classes, (long long)r.images,
+           (long long)r.test_images);
     return cli_done();
 }

@@ -7,8 +7,9 @@ enum { LAYER = 1200, LABEL_SIZE, NAMES };
 
 static const struct argp_option rows[] = {
     { "layer", LAYER, "N", 0, "Features are the output of this many blocks (15/16 of them)", 0 },
-    { "label-size", LABEL_SIZE, "PIXELS", 0, "Side of the label maps that are trained and tested on (the input size)", 0 },
-    { "names", NAMES, "F.txt", 0, "Class names for the results: line i is class i, from 0 (scenes: classes.txt)", 0 },
+    { "label-size", LABEL_SIZE, "PIXELS", 0,
+      "Side of the label maps that are trained and tested on (the input size)", 0 },
+    { "names", NAMES, "F.txt", 0, "Class names: line i is class i, from 0 (scenes: classes.txt)", 0 },
     { 0 },
 };
 
@@ -31,10 +32,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = { CLI_HEAD_CHILD, { 0 } };
 static const struct argp argp = {
     rows, parse, NULL,
-    "Trains a linear segmentation head (BatchNorm, 1x1 convolution; AdamW) on features of the frozen vision encoder and "
-    "tests it.\v"
-    "Records need a label map KEY.mask.png beside the picture: grey or palette PNG, the value is the class, 255 does not "
-    "count. Writes DIR/seg.json (mIoU, IoU per class, pixel accuracy, losses) and DIR/heads.safetensors.",
+    "Trains a linear segmentation head (BatchNorm, 1x1 convolution; AdamW) on features of the frozen vision encoder "
+    "and tests it.\v"
+    "Records need a label map KEY.mask.png beside the picture: grey or palette PNG, the value is the class, 255 does "
+    "not count. Writes DIR/seg.json (mIoU, IoU per class, pixel accuracy, losses) and DIR/heads.safetensors.",
     children, NULL, NULL,
 };
 

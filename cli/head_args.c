@@ -11,7 +11,7 @@ static const struct argp_option rows[] = {
     { "out", 'o', "DIR", 0, "Where the head and the results go", 0 },
     { "epochs", EPOCHS, "N", 0, "Times through the data (10)", 0 },
     { "head-batch", HEAD_BATCH, "N", 0, "Pictures per step of the head (probe: a sixteenth of them, 16 to 1024; seg: 16)", 0 },
-    { "lr", RATE, "RATE", 0, "Peak learning rate (probe: 0.1 per 512 pictures of a step, at least 0.1; seg: 0.001)", 0 },
+    { "lr", RATE, "RATE", 0, "Peak learning rate (probe: 0.1 per 512 pictures of a step, at least 0.03; seg: 0.001)", 0 },
     { "warmup", WARMUP, "EPOCHS", 0, "The rate grows linearly for so long (1)", 0 },
     { "seed", SEED, "N", 0, "Of first weights, order, split (0)", 0 },
     { 0 },

@@ -144,25 +144,30 @@ ivl_status ivl_paths_expand(const char *spec, ivl_paths *out_p)
     return s;
 }
 
-static ivl_status find_pictures(const char *dir, const char *below, int depth, ivl_paths *out);
+static ivl_status find_files(const char *dir, const char *below, int depth, const char *suffix, ivl_paths *out);
 
-static ivl_status visit(const char *dir, const char *below, const struct dirent *e, int depth, ivl_paths *out)
+static bool wanted(const char *rel, const char *suffix)
+{
+    if (suffix) return ivl_ends_with(rel, suffix);
+    return ivl_is_picture_name(rel) && !ivl_ends_with(rel, ".mask.png");
+}
+
+static ivl_status visit(const char *dir, const char *below, const struct dirent *e, int depth, const char *suffix,
+                        ivl_paths *out)
 {
     struct stat st;
     char *rel = *below ? ivl_path_join(below, e->d_name) : strdup(e->d_name),
          *full = rel ? ivl_path_join(dir, rel) : NULL;
     ivl_status s = full ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && !lstat(full, &st)) {
-        if (S_ISDIR(st.st_mode)) s = find_pictures(dir, rel, depth + 1, out);
-        else if (ivl_is_picture_name(rel) && !ivl_ends_with(rel, ".mask.png") && !stat(full, &st) &&
-                 S_ISREG(st.st_mode))
-            s = ivl_paths_add(out, rel);
+        if (S_ISDIR(st.st_mode)) s = find_files(dir, rel, depth + 1, suffix, out);
+        else if (wanted(rel, suffix) && !stat(full, &st) && S_ISREG(st.st_mode)) s = ivl_paths_add(out, rel);
     }
     free(rel), free(full);
     return s;
 }
 
-static ivl_status find_pictures(const char *dir, const char *below, int depth, ivl_paths *out)
+static ivl_status find_files(const char *dir, const char *below, int depth, const char *suffix, ivl_paths *out)
 {
     char *path = *below ? ivl_path_join(dir, below) : strdup(dir);
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
@@ -170,7 +175,7 @@ static ivl_status find_pictures(const char *dir, const char *below, int depth, i
     ivl_status s = d ? IVL_OK : ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot read this folder: %s", path,
                                          depth < MAX_DEPTH ? strerror(errno) : "it is nested too deeply");
     for (struct dirent *e; s == IVL_OK && (e = readdir(d));)
-        if (e->d_name[0] != '.') s = visit(dir, below, e, depth, out);
+        if (e->d_name[0] != '.') s = visit(dir, below, e, depth, suffix, out);
     if (d) closedir(d);
     free(path);
     return s;
@@ -181,10 +186,10 @@ static void sort(ivl_paths *p)
     if (p->n) qsort(p->v, (size_t)p->n, sizeof *p->v, by_bytes);
 }
 
-ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p)
+static ivl_status find_sorted(const char *dir, const char *suffix, ivl_paths *out_p)
 {
     ivl_paths all = { 0 };
-    ivl_status s = find_pictures(dir, "", 0, &all);
+    ivl_status s = find_files(dir, "", 0, suffix, &all);
     if (s != IVL_OK) {
         ivl_paths_free(&all);
         return s;
@@ -192,6 +197,13 @@ ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p)
     sort(&all);
     *out_p = all;
     return IVL_OK;
+}
+
+ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p) { return find_sorted(dir, NULL, out_p); }
+
+ivl_status ivl_paths_below(const char *dir, const char *suffix, ivl_paths *out_p)
+{
+    return find_sorted(dir, suffix, out_p);
 }
 
 ivl_status ivl_paths_suffix(const char *dir, const char *suffix, ivl_paths *out_p)

@@ -15,8 +15,10 @@ void       ivl_paths_free(ivl_paths *p);
 ivl_status ivl_paths_expand(const char *spec, ivl_paths *out_p);
 
 /* Pictures (.jpg .jpeg .png .webp in any case) in a folder and below, relative to it, sorted by their bytes; hidden
- * ones are left out, linked folders are not entered. */
+ * ones and label maps (.mask.png) are left out, linked folders are not entered. */
 ivl_status ivl_paths_pictures(const char *dir, ivl_paths *out_p);
+/* The same of all files whose names end in `suffix`. */
+ivl_status ivl_paths_below(const char *dir, const char *suffix, ivl_paths *out_p);
 /* Files straight in `dir` whose names end in `suffix`, as "dir/name", sorted. */
 ivl_status ivl_paths_suffix(const char *dir, const char *suffix, ivl_paths *out_p);
 

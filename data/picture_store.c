@@ -12,15 +12,22 @@
 #include "data/tar.h"
 #include "runtime/file.h"
 
+enum { KEEP_OPEN = 256 };
 static const int64_t unpack_limit = (int64_t)16 << 30;
 
-typedef struct member { char *name; int64_t off, bytes; } member;
+typedef struct member {
+    char *name;
+    int64_t off, bytes;
+    int tar;
+} member;
 
 struct ivl_picture_store {
-    char   *path;
-    int     fd; /* of a tar; -1: a folder */
-    member *m;  /* sorted by name */
-    size_t  n, room;
+    char *path;
+    ivl_paths tar; /* none: a folder of pictures */
+    int *fd;       /* of each; -1: it is opened to read */
+    member *m;     /* sorted by name */
+    size_t n, room;
+    int at; /* the tar that is being indexed */
 };
 
 /* "./a.jpg" and "a.jpg" are the same member. */
@@ -34,7 +41,7 @@ static ivl_status visit(void *user, const ivl_tar_member *t, const char *trouble
 {
     ivl_picture_store *s = user;
     if (trouble && *t->path) return IVL_OK; /* a link, say: whoever wants it hears that it is not there */
-    IVL_CHECK(!trouble, IVL_EFORMAT, "%s: %s", s->path, trouble);
+    IVL_CHECK(!trouble, IVL_EFORMAT, "%s: %s", s->tar.v[s->at], trouble);
     if (s->n == s->room) {
         size_t room = 2 * s->room + 64;
         member *more = realloc(s->m, room * sizeof *more);
@@ -43,7 +50,7 @@ static ivl_status visit(void *user, const ivl_tar_member *t, const char *trouble
     }
     char *name = strdup(plain(t->path));
     IVL_CHECK(name, IVL_ENOMEM, "%s: out of memory", s->path);
-    s->m[s->n++] = (member){ name, t->off, t->bytes };
+    s->m[s->n++] = (member){ name, t->off, t->bytes, s->at };
     return IVL_OK;
 }
 
@@ -52,29 +59,56 @@ static int by_name(const void *a, const void *b)
 {
     const member *x = a, *y = b;
     int c = strcmp(x->name, y->name);
+    if (!c) c = (x->tar < y->tar) - (x->tar > y->tar);
     return c ? c : (x->off < y->off) - (x->off > y->off);
 }
 
-static ivl_status open_tar(ivl_picture_store *s)
+static ivl_status open_tar(ivl_picture_store *s, int i)
 {
-    if (ivl_ends_with(s->path, ".tar")) s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
-    else IVL_TRY(ivl_tar_unpack(s->path, unpack_limit, &s->fd));
-    IVL_CHECK(s->fd >= 0, IVL_EIO, "%s: cannot read: %s", s->path, strerror(errno));
-    IVL_TRY(ivl_tar_walk(s->fd, s->path, visit, s));
-    qsort(s->m, s->n, sizeof *s->m, by_name);
+    const char *path = s->tar.v[i];
+    bool plain_tar = ivl_ends_with(path, ".tar");
+    int fd = -1;
+    if (plain_tar)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    else
+        IVL_TRY(ivl_tar_unpack(path, unpack_limit, &fd));
+    IVL_CHECK(fd >= 0, IVL_EIO, "%s: cannot read: %s", path, strerror(errno));
+    s->at = i;
+    ivl_status r = ivl_tar_walk(fd, path, visit, s);
+    if (r != IVL_OK || (plain_tar && i >= KEEP_OPEN))
+        close(fd);
+    else
+        s->fd[i] = fd;
+    return r;
+}
+
+static ivl_status open_tars(ivl_picture_store *s)
+{
+    s->fd = malloc((size_t)s->tar.n * sizeof *s->fd + 1);
+    IVL_CHECK(s->fd, IVL_ENOMEM, "out of memory");
+    for (int64_t i = 0; i < s->tar.n; i++) s->fd[i] = -1;
+    for (int64_t i = 0; i < s->tar.n; i++) IVL_TRY(open_tar(s, (int)i));
+    if (s->n) qsort(s->m, s->n, sizeof *s->m, by_name);
     return IVL_OK;
+}
+
+static ivl_status open_store(ivl_picture_store *s, const char *path)
+{
+    struct stat st;
+    IVL_CHECK(s->path = strdup(path), IVL_ENOMEM, "out of memory");
+    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+        IVL_TRY(ivl_paths_suffix(path, ".tar", &s->tar));
+    else if (ivl_paths_expand(path, &s->tar) != IVL_OK)
+        return ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s; pictures lie in a folder or in tar files",
+                        ivl_last_error());
+    return open_tars(s);
 }
 
 ivl_status ivl_picture_store_open(const char *path, ivl_picture_store **s_p)
 {
-    struct stat st;
-    IVL_CHECK(!stat(path, &st), IVL_EIO, "%s: cannot read: %s; pictures lie in a folder or a tar file", path,
-              strerror(errno));
     ivl_picture_store *s = calloc(1, sizeof *s);
     IVL_CHECK(s, IVL_ENOMEM, "out of memory");
-    s->fd = -1, s->path = strdup(path);
-    ivl_status r = s->path ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (r == IVL_OK && !S_ISDIR(st.st_mode)) r = open_tar(s);
+    ivl_status r = open_store(s, path);
     if (r != IVL_OK) {
         ivl_picture_store_close(s);
         return r;
@@ -87,8 +121,10 @@ void ivl_picture_store_close(ivl_picture_store *s)
 {
     if (!s) return;
     for (size_t i = 0; i < s->n; i++) free(s->m[i].name);
-    if (s->fd >= 0) close(s->fd);
-    free(s->m), free(s->path), free(s);
+    for (int64_t i = 0; s->fd && i < s->tar.n; i++)
+        if (s->fd[i] >= 0) close(s->fd[i]);
+    ivl_paths_free(&s->tar);
+    free(s->m), free(s->fd), free(s->path), free(s);
 }
 
 static const member *find(const ivl_picture_store *s, const char *name)
@@ -96,8 +132,10 @@ static const member *find(const ivl_picture_store *s, const char *name)
     size_t lo = 0, hi = s->n;
     for (name = plain(name); lo < hi;) {
         size_t mid = (lo + hi) / 2;
-        if (strcmp(s->m[mid].name, name) < 0) lo = mid + 1;
-        else hi = mid;
+        if (strcmp(s->m[mid].name, name) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo < s->n && !strcmp(s->m[lo].name, name) ? &s->m[lo] : NULL;
 }
@@ -108,10 +146,14 @@ static ivl_status file_of(const ivl_picture_store *s, const char *name, char **p
     char *path = *name == '/' ? strdup(name) : ivl_path_join(s->path, name);
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     ivl_status r = IVL_OK;
-    if (stat(path, &st)) r = ivl_fail(IVL_EIO, __FILE__, __LINE__, "no picture %s (%s)", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode)) r = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s is not a regular file", path);
-    if (r == IVL_OK) *path_p = path;
-    else free(path);
+    if (stat(path, &st))
+        r = ivl_fail(IVL_EIO, __FILE__, __LINE__, "no picture %s (%s)", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        r = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s is not a regular file", path);
+    if (r == IVL_OK)
+        *path_p = path;
+    else
+        free(path);
     return r;
 }
 
@@ -119,16 +161,28 @@ static ivl_status member_of(const ivl_picture_store *s, const char *name, const 
 {
     *m_p = find(s, name);
     IVL_CHECK(*m_p, IVL_EIO, "no picture %s in %s", name, s->path);
-    IVL_CHECK((*m_p)->bytes <= IVL_MAX_IMAGE, IVL_EFORMAT, "%s in %s has %lld bytes; at most %d are read", name,
-              s->path, (long long)(*m_p)->bytes, IVL_MAX_IMAGE);
+    IVL_CHECK((*m_p)->bytes <= IVL_MAX_IMAGE, IVL_EFORMAT, "%s in %s has %lld bytes; at most %d are read",
+              name, s->path, (long long)(*m_p)->bytes, IVL_MAX_IMAGE);
     return IVL_OK;
+}
+
+/* A folder may hold both: tar files, and pictures beside them. */
+static bool is_file(const ivl_picture_store *s, const char *name)
+{
+    struct stat st;
+    if (!s->tar.n) return true;
+    if (find(s, name) || stat(s->path, &st) || !S_ISDIR(st.st_mode)) return false;
+    char *path = *name == '/' ? strdup(name) : ivl_path_join(s->path, name);
+    bool there = path && !stat(path, &st);
+    free(path);
+    return there;
 }
 
 ivl_status ivl_picture_store_find(const ivl_picture_store *s, const char *name)
 {
     const member *m;
     char *path = NULL;
-    if (s->fd >= 0) return member_of(s, name, &m);
+    if (!is_file(s, name)) return member_of(s, name, &m);
     IVL_TRY(file_of(s, name, &path));
     free(path);
     return IVL_OK;
@@ -136,21 +190,29 @@ ivl_status ivl_picture_store_find(const ivl_picture_store *s, const char *name)
 
 static ivl_status read_member(const ivl_picture_store *s, const member *m, uint8_t *to)
 {
-    for (int64_t got = 0; got < m->bytes;) {
-        ssize_t r = pread(s->fd, to + got, (size_t)(m->bytes - got), m->off + got);
-        if (r < 0 && errno == EINTR) continue;
-        IVL_CHECK(r > 0, IVL_EIO, "%s: cannot read %s: %s", s->path, m->name,
-                  r < 0 ? strerror(errno) : "the file became shorter");
-        got += r;
+    int own = s->fd[m->tar], fd = own >= 0 ? own : open(s->tar.v[m->tar], O_RDONLY | O_CLOEXEC);
+    int64_t got = 0;
+    ssize_t r = fd >= 0 ? 1 : -1;
+    while (r > 0 && got < m->bytes) {
+        r = pread(fd, to + got, (size_t)(m->bytes - got), m->off + got);
+        if (r < 0 && errno == EINTR)
+            r = 1;
+        else if (r > 0)
+            got += r;
     }
+    int why = errno;
+    if (fd >= 0 && fd != own) close(fd);
+    IVL_CHECK(got == m->bytes, IVL_EIO, "%s: cannot read %s: %s", s->tar.v[m->tar], m->name,
+              r < 0 ? strerror(why) : "the file became shorter");
     return IVL_OK;
 }
 
-ivl_status ivl_picture_store_read(const ivl_picture_store *s, const char *name, uint8_t **bytes_p, size_t *n_p)
+ivl_status ivl_picture_store_read(const ivl_picture_store *s, const char *name, uint8_t **bytes_p,
+                                  size_t *n_p)
 {
     const member *m;
     char *path = NULL, *data = NULL;
-    if (s->fd < 0) {
+    if (is_file(s, name)) {
         IVL_TRY(file_of(s, name, &path));
         ivl_status r = ivl_read_file(path, IVL_MAX_IMAGE, &data, n_p);
         free(path);

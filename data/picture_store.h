@@ -1,4 +1,4 @@
-/* Pictures by name, in a folder or in a tar file; many threads may read at once. */
+/* Pictures by name, in a folder or in tar files; many threads may read at once. */
 #ifndef IVL_DATA_PICTURE_STORE_H
 #define IVL_DATA_PICTURE_STORE_H
 
@@ -6,7 +6,8 @@
 
 typedef struct ivl_picture_store ivl_picture_store;
 
-/* A folder, a .tar, or a compressed one (unpacked to a temporary file once). A damaged tar is an error. */
+/* A folder: the tar files in it, and the pictures beside them. Or a .tar, a compressed one (unpacked to a temporary
+ * file once), or several: {000..012}, *, "::". A damaged tar is an error. */
 ivl_status ivl_picture_store_open(const char *path, ivl_picture_store **s_p);
 void       ivl_picture_store_close(ivl_picture_store *s);
 

@@ -104,8 +104,8 @@ static ivl_status make_table(const ivl_frozen *f, int64_t rows, ivl_tensor *t_p)
     ivl_tensor t = ivl_tensor_make(f->o.compute, 2, dim);
     size_t bytes = ivl_dtype_bytes(f->o.compute, rows * f->row);
     IVL_CHECK(!c->max_alloc || bytes <= c->max_alloc, IVL_ENOMEM,
-              "features of %lld pictures take %.1f GiB, and %s gives at most %.1f GiB in one piece: use fewer pictures or "
-              "views, a smaller --image-size, or --compute bf16",
+              "features of %lld pictures take %.1f GiB, and %s gives at most %.1f GiB in one piece: use fewer pictures "
+              "or views, a smaller --image-size, or --compute bf16",
               (long long)rows, (double)bytes / (1 << 30), c->name, (double)c->max_alloc / (1 << 30));
     t.name = "features";
     IVL_TRY(ivl_alloc(f->dev, IVL_MEM_DEVICE, bytes, &t.buf));

@@ -85,7 +85,7 @@ static void settle_rule(const ivl_probe_options *o, int64_t n, ivl_head_rule *r)
 {
     *r = o->rule;
     if (!r->batch) r->batch = n / 16 < 16 ? 16 : n / 16 > 1024 ? 1024 : (int)(n / 16);
-    if (r->rate <= 0) r->rate = r->batch > 512 ? 0.1 * r->batch / 512 : 0.1;
+    if (r->rate <= 0) r->rate = r->batch > 154 ? 0.1 * r->batch / 512 : 0.03;
 }
 
 static ivl_status train_and_test(ivl_device *dev, ivl_stream *s, probe *p)
@@ -145,6 +145,16 @@ static json_t *per_class(const probe *p)
     return list;
 }
 
+static json_t *as_json(const probe *p, const ivl_probe_result *r)
+{
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:f, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:o, s:o}",
+                     "task", "linear_probe", "dataset", p->o->data, "model", p->o->frozen.model, "images",
+                     (json_int_t)r->images, "test_images", (json_int_t)r->test_images, "classes", r->classes, "epochs",
+                     p->rule.epochs, "batch", p->rule.batch, "lr", p->rule.rate, "views", p->o->views, "metrics",
+                     "acc1", r->top1, "acc5", r->top5, "mean_per_class_recall", r->mean_per_class, "chance", 1.0 / r->classes,
+                     "majority", majority(p), "history", history(p), "per_class", per_class(p));
+}
+
 static ivl_status save(ivl_stream *s, const probe *p, const ivl_probe_result *r)
 {
     const ivl_probe_options *o = p->o;
@@ -153,14 +163,7 @@ static ivl_status save(ivl_stream *s, const probe *p, const ivl_probe_result *r)
     ivl_status st = heads && json ? ivl_heads_save(p->heads, s, heads)
                                   : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK)
-        st = ivl_json_save(json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:f, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:o, s:o}",
-                                     "task", "linear_probe", "dataset", o->data, "model", o->frozen.model, "images",
-                                     (json_int_t)r->images, "test_images", (json_int_t)r->test_images, "classes",
-                                     r->classes, "epochs", p->rule.epochs, "batch", p->rule.batch, "lr", p->rule.rate,
-                                     "views", o->views, "metrics", "acc1", r->top1, "acc5", r->top5,
-                                     "mean_per_class_recall", r->mean_per_class, "chance", 1.0 / r->classes, "majority",
-                                     majority(p), "history", history(p), "per_class", per_class(p)),
-                           json);
+        st = ivl_json_save(as_json(p, r), json);
     free(heads), free(json);
     return st;
 }

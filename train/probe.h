@@ -1,6 +1,6 @@
-/* Linear probe (InternVL 2312.14238, Table 22): BatchNorm and a linear layer on [class token, mean of patches] of a frozen
- * InternViT, trained by SGD. And linear segmentation (Table 23): BatchNorm and a 1x1 convolution on a block's patch
- * tokens, trained by AdamW, on records with label maps. Features are computed once. */
+/* Linear probe (InternVL 2312.14238, Table 22): BatchNorm and a linear layer on [class token, mean of patches] of a
+ * frozen InternViT, trained by SGD. And linear segmentation (Table 23): BatchNorm and a 1x1 convolution on a block's
+ * patch tokens, trained by AdamW, on records with label maps. Features are computed once. */
 #ifndef IVL_TRAIN_PROBE_H
 #define IVL_TRAIN_PROBE_H
 
@@ -16,13 +16,21 @@ typedef struct ivl_probe_options {
     const char *names;            /* seg: text file, line i names class i; NULL: numbers only */
     ivl_frozen_options frozen;
     ivl_head_rule      rule;      /* batch 0: a sixteenth of the data, 16 to 1024 (seg: 16); rate 0: 0.1 per 512 rows,
-                                   * at least 0.1 (seg: 1e-3) */
+                                   * at least 0.03 (seg: 1e-3) */
 } ivl_probe_options;
 
-typedef struct ivl_probe_result { int64_t images, test_images; int classes; double top1, top5, mean_per_class; } ivl_probe_result;
+typedef struct ivl_probe_result {
+    int64_t images, test_images;
+    int     classes;
+    double  top1, top5, mean_per_class;
+} ivl_probe_result;
 ivl_status ivl_probe(ivl_device *dev, const ivl_probe_options *o, ivl_probe_result *r_p);
 
-typedef struct ivl_seg_result { int64_t images, test_images; int classes; double miou, pixel_accuracy; } ivl_seg_result;
+typedef struct ivl_seg_result {
+    int64_t images, test_images;
+    int     classes;
+    double  miou, pixel_accuracy;
+} ivl_seg_result;
 ivl_status ivl_seg(ivl_device *dev, const ivl_probe_options *o, ivl_seg_result *r_p);
 
 /* Scores from counts[label,predicted]: intersection over union and accuracy per class (NaN where it is nowhere), their

@@ -127,7 +127,10 @@ void ivl_seg_score(const int64_t *counts, int classes, ivl_seg_scores *s)
     s->miou = s->mean_accuracy = 0;
     for (int c = 0; c < classes; c++) {
         int64_t label = 0, predicted = 0, both = counts[(int64_t)c * classes + c];
-        for (int k = 0; k < classes; k++) label += counts[(int64_t)c * classes + k], predicted += counts[(int64_t)k * classes + c];
+        for (int k = 0; k < classes; k++) {
+            label += counts[(int64_t)c * classes + k];
+            predicted += counts[(int64_t)k * classes + c];
+        }
         int64_t either = label + predicted - both;
         s->iou[c] = either ? (double)both / (double)either : NAN;
         s->accuracy[c] = label ? (double)both / (double)label : NAN;
@@ -150,9 +153,18 @@ static void settle_rule(const ivl_probe_options *o, ivl_head_rule *r)
 
 static bool has_mask(const ivl_dataset *ds, int64_t i) { return ivl_dataset_has_mask(ds, i); }
 
+static ivl_status need_masks(const char *data, const ivl_dataset *ds)
+{
+    for (int64_t i = 0; i < ivl_dataset_count(ds); i++)
+        if (ivl_dataset_has_mask(ds, i)) return IVL_OK;
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no record has a label map, KEY.mask.png beside its picture",
+                    data);
+}
+
 static ivl_status train_and_test(ivl_device *dev, ivl_stream *s, seg *p)
 {
     IVL_TRY(ivl_split_open(p->o, &p->split));
+    IVL_TRY(need_masks(p->o->data, p->split.train));
     IVL_TRY(ivl_split_deal(p->o, has_mask, NULL, &p->split));
     IVL_TRY(ivl_split_features(dev, s, p->o, &p->split, &p->train, &p->test, &p->shape));
     IVL_TRY(read_labels(p));
@@ -216,10 +228,10 @@ static json_t *history(const seg *p)
 
 static json_t *as_json(const seg *p, const ivl_seg_scores *k, const ivl_seg_scores *base)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:f, s:f}, s:{s:f, s:f}, s:o, s:o}",
-                     "task", "linear_segmentation", "dataset", p->o->data, "model", p->o->frozen.model, "images",
-                     (json_int_t)p->split.n, "test_images", (json_int_t)p->split.n_held, "classes", p->classes, "layer",
-                     p->shape.layer, "label_size", p->side, "epochs", p->rule.epochs, "batch", p->rule.batch, "lr",
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:f, s:f}, s:{s:f, s:f}, "
+                     "s:o, s:o}", "task", "linear_segmentation", "dataset", p->o->data, "model", p->o->frozen.model,
+                     "images", (json_int_t)p->split.n, "test_images", (json_int_t)p->split.n_held, "classes",
+                     p->classes, "layer", p->shape.layer, "label_size", p->side, "epochs", p->rule.epochs, "batch", p->rule.batch, "lr",
                      p->rule.rate, "metrics", "mIoU", k->miou, "pixel_accuracy", k->pixel_accuracy, "mean_accuracy",
                      k->mean_accuracy, "commonest_class", "mIoU", base->miou, "pixel_accuracy", base->pixel_accuracy,
                      "per_class", per_class(p, k), "history", history(p));
@@ -234,7 +246,8 @@ static ivl_status save(ivl_stream *s, const seg *p, ivl_seg_result *r)
     ivl_seg_score(p->counts, p->classes, &k);
     *r = (ivl_seg_result){ p->split.n, p->split.n_held, p->classes, k.miou, k.pixel_accuracy };
     char *heads = ivl_probe_path(p->o, "heads.safetensors"), *json = ivl_probe_path(p->o, "seg.json");
-    ivl_status st = heads && json ? ivl_make_dirs(p->o->out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_status st = heads && json ? ivl_make_dirs(p->o->out)
+                                  : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK && isnan(k.miou))
         st = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: every cell of the test masks is ignored", p->o->data);
     if (st == IVL_OK) st = baseline(p, &base);

@@ -48,7 +48,8 @@ KERNEL WG(WG_SIZE) void resize2d_fwd(TENSOR_IN(x), TENSOR_OUT(y), int h, int w, 
         for (int i = 0; i < cols; i++) AT(t, i);
     }
 #else
-    for (int k = LID; k < to_w * cols; k += WG_SIZE) { /* few columns, the classes of a map, are not enough for a group */
+    /* few columns, the classes of a map, are not enough for a group */
+    for (int k = LID; k < to_w * cols; k += WG_SIZE) {
         look(k / cols, w, to_w, &c, &c2, &fc);
         AT(k / cols, k % cols);
     }

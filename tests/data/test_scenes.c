@@ -1,10 +1,12 @@
-/* Scenes: equal bytes for equal options; nothing held out in training; masks, boxes, conversations and questions that
- * agree with each other. Cases that need Debian's font and CLDR are skipped, with a word, where these are not installed. */
+/* Scenes: equal bytes for equal options; nothing held out in training; masks, boxes, conversations and
+ * questions that agree with each other. Cases that need Debian's font and CLDR are skipped, with a word,
+ * where these are not installed. */
 #include <glob.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "data/conversations.h"
 #include "data/dataset.h"
 #include "data/emoji/emoji.h"
 #include "data/image.h"
@@ -29,8 +31,15 @@ static ivl_status make_data(const char *dir, uint64_t seed)
     ivl_scenes_report r;
     snprintf(backs, sizeof backs, "%s:%s:%s", source("tests/golden/images/large.jpg"),
              source("tests/golden/images/rgb8.png"), source("tests/golden/images/lossy.webp"));
-    ivl_scenes_options o = { .out = dir, .pictures = PICTURES, .val = VAL, .videos = 3, .frames = 4, .size = SIZE,
-                             .objects = 120, .backgrounds = backs, .seed = seed };
+    ivl_scenes_options o = { .out = dir,
+                             .pictures = PICTURES,
+                             .val = VAL,
+                             .videos = 3,
+                             .frames = 4,
+                             .size = SIZE,
+                             .objects = 120,
+                             .backgrounds = backs,
+                             .seed = seed };
     return ivl_scenes_build(&o, &r);
 }
 
@@ -66,7 +75,10 @@ static json_t *json_of(const ivl_dataset *ds, int64_t i)
     return root;
 }
 
-static const char *str(const json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
+static const char *str(const json_t *o, const char *key)
+{
+    return json_string_value(json_object_get(o, key));
+}
 static int num(const json_t *o, const char *key) { return (int)json_integer_value(json_object_get(o, key)); }
 
 /* The row of splits.json about a class. */
@@ -81,8 +93,8 @@ static bool listed(const json_t *list, const char *text, int number)
 {
     size_t i;
     json_t *v;
-    json_array_foreach(list, i, v)
-        if (text ? !strcmp(json_string_value(v), text) : json_integer_value(v) == number) return true;
+    json_array_foreach(list, i, v) if (text ? !strcmp(json_string_value(v), text)
+                                            : json_integer_value(v) == number) return true;
     return false;
 }
 
@@ -100,7 +112,8 @@ static int held_out_things(const json_t *splits, const json_t *facts, bool *comb
         const json_t *c = class_of(splits, num(o, "class")), *p;
         int count = 0;
         json_array_foreach(objects, j, p) count += num(p, "class") == num(o, "class");
-        if (json_is_true(json_object_get(c, "held_out"))) held++;
+        if (json_is_true(json_object_get(c, "held_out")))
+            held++;
         else if (listed(json_object_get(c, "held_out_places"), str(o, "place"), 0) ||
                  listed(json_object_get(c, "held_out_counts"), NULL, count))
             *combo_p = true;
@@ -165,7 +178,9 @@ END_TEST
 
 /* --- masks and boxes ------------------------------------------------------------------------------------ */
 
-typedef struct bounds { int x0, y0, x1, y1; } bounds;
+typedef struct bounds {
+    int x0, y0, x1, y1;
+} bounds;
 
 static void widen(bounds *b, int x0, int y0, int x1, int y1)
 {
@@ -189,7 +204,8 @@ START_TEST(test_masks)
         ck_assert_int_eq(ivl_image_decode(png, n, "mask", 0, &mask), IVL_OK);
         ck_assert(mask.width == SIZE && mask.height == SIZE);
         for (int p = 0; p < SIZE * SIZE; p++)
-            if (mask.rgb[3 * p]) widen(&seen[mask.rgb[3 * p]], p % SIZE, p / SIZE, p % SIZE + 1, p / SIZE + 1);
+            if (mask.rgb[3 * p])
+                widen(&seen[mask.rgb[3 * p]], p % SIZE, p / SIZE, p % SIZE + 1, p / SIZE + 1);
         json_t *facts = json_of(ds, i), *o;
         json_array_foreach(json_object_get(facts, "objects"), k, o)
         {
@@ -264,6 +280,26 @@ START_TEST(test_conversations)
 }
 END_TEST
 
+/* The reader of conversations finds the pictures in the shards beside the list. */
+START_TEST(test_conversations_with_pictures)
+{
+    if (!installed()) return;
+    char path[160], shards[160];
+    snprintf(path, sizeof path, "%s/conversations_val_objects.json", folder);
+    snprintf(shards, sizeof shards, "%s/val_{combos,objects}.tar", folder);
+    for (int i = 0; i < 2; i++) {
+        ivl_conversations *c = NULL;
+        ivl_conversation one;
+        ck_assert_msg(ivl_conversations_open(path, i ? shards : NULL, &c) == IVL_OK, "%s", ivl_last_error());
+        ck_assert_int_eq(ivl_conversations_count(c), VAL);
+        ck_assert_int_eq(ivl_conversations_read(c, VAL - 1, &one), IVL_OK);
+        ck_assert(one.n_images == 1 && ivl_image_known(one.image[0].bytes, one.image[0].n));
+        ivl_conversation_free(&one);
+        ivl_conversations_close(c);
+    }
+}
+END_TEST
+
 static bool scene_has(const ivl_dataset *ds, const char *image, const char *name)
 {
     size_t k;
@@ -319,10 +355,17 @@ START_TEST(test_words)
     ck_assert_int_eq(tint_in_name("large orange diamond"), TINT_ORANGE);
     ck_assert_int_eq(tint_in_name("greenhouse"), TINT_NONE);
     if (!installed()) return;
-    static const char *const plural[][2] = { { "mouse", "mice" },   { "knife", "knives" },  { "strawberry", "strawberries" },
-                                             { "fox", "foxes" },    { "bus", "buses" },     { "tomato", "tomatoes" },
-                                             { "sheep", "sheep" },  { "monkey", "monkeys" }, { "planet", "planets" },
-                                             { "slice of pizza", "slices of pizza" },       { "heart", "hearts" } };
+    static const char *const plural[][2] = { { "mouse", "mice" },
+                                             { "knife", "knives" },
+                                             { "strawberry", "strawberries" },
+                                             { "fox", "foxes" },
+                                             { "bus", "buses" },
+                                             { "tomato", "tomatoes" },
+                                             { "sheep", "sheep" },
+                                             { "monkey", "monkeys" },
+                                             { "planet", "planets" },
+                                             { "slice of pizza", "slices of pizza" },
+                                             { "heart", "hearts" } };
     kit k = { 0 };
     ivl_scenes_options o = { .out = "", .backgrounds = "", .size = SIZE, .seed = 1 };
     ck_assert_msg(kit_open(&o, &k) == IVL_OK, "%s", ivl_last_error());
@@ -341,11 +384,16 @@ END_TEST
 
 START_TEST(test_tints)
 {
-    static const struct { uint8_t px[4]; tint t; } is[] = {
-        { { 220, 30, 30, 255 }, TINT_RED },     { { 250, 140, 20, 255 }, TINT_ORANGE }, { { 250, 220, 40, 255 }, TINT_YELLOW },
-        { { 60, 160, 60, 255 }, TINT_GREEN },   { { 40, 90, 220, 255 }, TINT_BLUE },    { { 140, 60, 200, 255 }, TINT_PURPLE },
-        { { 250, 120, 190, 255 }, TINT_PINK },  { { 120, 70, 40, 255 }, TINT_BROWN },   { { 20, 20, 20, 255 }, TINT_BLACK },
-        { { 250, 250, 250, 255 }, TINT_WHITE }, { { 140, 140, 140, 255 }, TINT_GRAY },  { { 250, 0, 0, 0 }, TINT_NONE },
+    static const struct {
+        uint8_t px[4];
+        tint t;
+    } is[] = {
+        { { 220, 30, 30, 255 }, TINT_RED },     { { 250, 140, 20, 255 }, TINT_ORANGE },
+        { { 250, 220, 40, 255 }, TINT_YELLOW }, { { 60, 160, 60, 255 }, TINT_GREEN },
+        { { 40, 90, 220, 255 }, TINT_BLUE },    { { 140, 60, 200, 255 }, TINT_PURPLE },
+        { { 250, 120, 190, 255 }, TINT_PINK },  { { 120, 70, 40, 255 }, TINT_BROWN },
+        { { 20, 20, 20, 255 }, TINT_BLACK },    { { 250, 250, 250, 255 }, TINT_WHITE },
+        { { 140, 140, 140, 255 }, TINT_GRAY },  { { 250, 0, 0, 0 }, TINT_NONE },
     };
     for (size_t i = 0; i < sizeof is / sizeof *is; i++) {
         int hue;
@@ -363,12 +411,16 @@ END_TEST
 START_TEST(test_refused)
 {
     if (!installed()) return;
-    static const struct { ivl_scenes_options o; const char *words; } bad[] = {
+    static const struct {
+        ivl_scenes_options o;
+        const char *words;
+    } bad[] = {
         { { .size = 20, .pictures = 1, .val = 1, .frames = 8 }, "20 pixels" },
         { { .size = 64, .pictures = 0, .val = 1, .frames = 8 }, "0 pictures" },
         { { .size = 64, .pictures = 1, .val = 1, .frames = 1 }, "1 frames" },
         { { .size = 64, .pictures = 1, .val = 1, .frames = 8, .objects = 2 }, "raise --objects" },
-        { { .size = 64, .pictures = 1, .val = 1, .frames = 8, .backgrounds = "/no/such" }, "/no/such: no such folder" },
+        { { .size = 64, .pictures = 1, .val = 1, .frames = 8, .backgrounds = "/no/such" },
+          "/no/such: no such folder" },
         { { .size = 64, .pictures = 1, .val = 1, .frames = 8, .font = "/no/font.ttf" }, "/no/font.ttf" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -376,7 +428,8 @@ START_TEST(test_refused)
         ivl_scenes_report r;
         o.out = "/tmp/ivl_scenes_never", o.seed = 1;
         ck_assert(ivl_scenes_build(&o, &r) != IVL_OK);
-        ck_assert_msg(strstr(ivl_last_error(), bad[i].words) != NULL, "'%s' lacks '%s'", ivl_last_error(), bad[i].words);
+        ck_assert_msg(strstr(ivl_last_error(), bad[i].words) != NULL, "'%s' lacks '%s'", ivl_last_error(),
+                      bad[i].words);
         ck_assert(access(o.out, F_OK)); /* nothing was begun */
     }
 }
@@ -400,6 +453,7 @@ int main(void)
     tcase_add_test(t, test_masks);
     tcase_add_test(t, test_records);
     tcase_add_test(t, test_conversations);
+    tcase_add_test(t, test_conversations_with_pictures);
     tcase_add_test(t, test_pope);
     tcase_add_test(t, test_words);
     tcase_add_test(t, test_tints);
