@@ -10,10 +10,12 @@ typedef struct options { const char *in, *out, *to; ivl_convert_options convert;
 static const struct argp_option rows[] = {
     { "to", 't', "hf|gguf", 0, "What to write: a Hugging Face folder, or a GGUF file (as OUT's name ends)", 0 },
     { "dtype", 'y', "TYPE", 0,
-      "f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1 (as in IN, where OUT can hold it, else f32). Vectors stay f32 in "
+      "f32, f16, bf16; in GGUF also q8_0, q4_0, q4_1 (as in IN, where OUT can hold it, else f32). Vectors stay f32 "
+      "in "
       "GGUF",
       0 },
-    { "config", 'g', "NAME|FILE", 0, "Of a .pth file: its InternVL configuration (read off its shapes, heads of width 128)", 0 },
+    { "config", 'g', "NAME|FILE", 0,
+      "Of a .pth file: its InternVL configuration (read off its shapes, heads of width 128)", 0 },
     { 0 },
 };
 
@@ -52,7 +54,8 @@ static const struct argp argp = {
     parse,
     "IN OUT",
     "Converts LLaMA-type language models between Hugging Face folders (config.json, safetensors, tokenizer) and GGUF "
-    "files, and the public .pth files of InternVL into folders; nothing in a .pth file is ever run. Tensors that are missing, left over or of a wrong shape are listed by name.",
+    "files, and the public .pth files of InternVL into folders; nothing in a .pth file is ever run. Tensors that are "
+    "missing, left over or of a wrong shape are listed by name.",
     NULL,
     NULL,
     NULL,

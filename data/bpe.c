@@ -293,7 +293,7 @@ ivl_status ivl_bpe_merges(const ivl_bpe *b, ivl_bpe_pair **list_p, size_t *n_p)
 
 /* --- encoding ------------------------------------------------------------------------------------- */
 
-/* Symbols of one word as a linked list, and the merges that are possible in a heap; lowest rank first, then leftmost. */
+/* A word's symbols as a linked list, and the possible merges in a heap: lowest rank first, then leftmost. */
 typedef struct symbol { int32_t id, prev, next; } symbol; /* next -1: the last; id -1: merged into the one before */
 typedef struct candidate { int32_t rank, at, id; } candidate;
 

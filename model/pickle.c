@@ -20,8 +20,8 @@ static const struct { const char *text; int id; ivl_st_type type; } names[] = {
 
 /* --- the machine ---------------------------------------------------------------------------------- */
 
-/* Values are referred to by number, so that the memo may hold them more than once. An opcode makes at most one value, so
- * there are no more of them than bytes. */
+/* Values are referred to by number, so that the memo may hold them more than once. An opcode makes at most one value,
+ * so there are no more of them than bytes. */
 typedef struct vm {
     const char          *name;
     const unsigned char *p, *begin, *end;
@@ -69,7 +69,10 @@ static ivl_status push_value(vm *m, ivl_pickle_value v)
     return push(m, m->n++);
 }
 
-static ivl_status push_int(vm *m, int64_t i) { return push_value(m, (ivl_pickle_value){ .kind = IVL_PICKLE_INT, .i = i }); }
+static ivl_status push_int(vm *m, int64_t i)
+{
+    return push_value(m, (ivl_pickle_value){ .kind = IVL_PICKLE_INT, .i = i });
+}
 
 static ivl_status pop(vm *m, int32_t *v_p)
 {
@@ -137,7 +140,9 @@ static ivl_status append(vm *m, int n)
 {
     if (m->depth <= n || m->stack[m->depth - n - 1] < 0) return bad(m, "a list is missing");
     m->depth -= n;
-    return m->value[m->stack[m->depth - 1]].kind == IVL_PICKLE_OTHER ? IVL_OK : bad(m, "items are appended to what is no list");
+    return m->value[m->stack[m->depth - 1]].kind == IVL_PICKLE_OTHER
+               ? IVL_OK
+               : bad(m, "items are appended to what is no list");
 }
 
 /* --- calls, which are none ------------------------------------------------------------------------ */
@@ -155,7 +160,8 @@ static ivl_status persistent(vm *m)
     IVL_TRY(pop(m, &at));
     const ivl_pickle_value *t = &m->value[at];
     const ivl_pickle_value *word = t->kind == IVL_PICKLE_TUPLE ? item(m, t, 0, IVL_PICKLE_TEXT) : NULL;
-    const ivl_pickle_value *type = word ? item(m, t, 1, IVL_PICKLE_NAME) : NULL, *key = word ? item(m, t, 2, IVL_PICKLE_TEXT) : NULL,
+    const ivl_pickle_value *type = word ? item(m, t, 1, IVL_PICKLE_NAME) : NULL,
+                           *key = word ? item(m, t, 2, IVL_PICKLE_TEXT) : NULL,
                            *n = word ? item(m, t, 4, IVL_PICKLE_INT) : NULL;
     if (!word || word->text.n != 7 || memcmp(word->text.p, "storage", 7) || !type || type->i != STORAGES || !key || !n)
         return bad(m, "a persistent id is no storage");
@@ -193,11 +199,15 @@ static ivl_status reduce(vm *m)
     IVL_TRY(pop(m, &args));
     IVL_TRY(pop(m, &what));
     const ivl_pickle_value *t = &m->value[args];
-    if (m->value[what].kind != IVL_PICKLE_NAME || t->kind != IVL_PICKLE_TUPLE) return bad(m, "a call of what is no function");
+    if (m->value[what].kind != IVL_PICKLE_NAME || t->kind != IVL_PICKLE_TUPLE)
+        return bad(m, "a call of what is no function");
     switch (m->value[what].i) {
-    case ORDERED_DICT: return t->n ? bad(m, "an OrderedDict with arguments") : push_value(m, (ivl_pickle_value){ .kind = IVL_PICKLE_DICT });
+    case ORDERED_DICT:
+        return t->n ? bad(m, "an OrderedDict with arguments")
+                    : push_value(m, (ivl_pickle_value){ .kind = IVL_PICKLE_DICT });
     case REBUILD_TENSOR: return rebuild_tensor(m, t);
-    case REBUILD_PARAMETER: return item(m, t, 0, IVL_PICKLE_TENSOR) ? push(m, t->item[0]) : bad(m, "a parameter without tensor");
+    case REBUILD_PARAMETER:
+        return item(m, t, 0, IVL_PICKLE_TENSOR) ? push(m, t->item[0]) : bad(m, "a parameter without tensor");
     default: return bad(m, "a call of what is no function");
     }
 }
@@ -207,15 +217,17 @@ static ivl_status push_name(vm *m, const char *text, size_t n)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i].text) == n && !memcmp(names[i].text, text, n))
-            return push_value(m, (ivl_pickle_value){ .kind = IVL_PICKLE_NAME, .i = names[i].id, .type = names[i].type });
+            return push_value(m,
+                              (ivl_pickle_value){ .kind = IVL_PICKLE_NAME, .i = names[i].id, .type = names[i].type });
     char shown[121];
     size_t k = n && n - 1 < 120 ? n - 1 : n < 120 ? n : 120;
     for (size_t i = 0; i < k; i++) shown[i] = text[i] == '\n' ? '.' : text[i] >= ' ' && text[i] < 127 ? text[i] : '?';
     shown[k] = 0;
-    return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
-                    "%s: refers to %s, which tensors have no need of; nothing in it was run. Save the model's state_dict() "
-                    "alone",
-                    m->name, shown);
+    return ivl_fail(
+        IVL_EUNSUPPORTED, __FILE__, __LINE__,
+        "%s: refers to %s, which tensors have no need of; nothing in it was run. Save the model's state_dict() "
+        "alone",
+        m->name, shown);
 }
 
 static ivl_status global(vm *m)
@@ -318,8 +330,11 @@ static ivl_status step_marked(vm *m, unsigned char op)
 /* Opcodes with an argument. */
 static ivl_status step_argument(vm *m, unsigned char op)
 {
-    static const struct { unsigned char op; int bytes; } size[] = { { 'q', 1 }, { 'r', 4 }, { 'h', 1 }, { 'j', 4 }, { 'K', 1 },
-                                                                    { 'M', 2 }, { 'J', 4 }, { 'G', 8 }, { 0x80, 1 }, { 0x95, 8 } };
+    static const struct {
+        unsigned char op;
+        int bytes;
+    } size[] = { { 'q', 1 }, { 'r', 4 }, { 'h', 1 }, { 'j', 4 },  { 'K', 1 },
+                 { 'M', 2 }, { 'J', 4 }, { 'G', 8 }, { 0x80, 1 }, { 0x95, 8 } };
     uint64_t v = 0;
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         if (size[i].op == op) IVL_TRY(number(m, size[i].bytes, &v));
@@ -333,10 +348,11 @@ static ivl_status step_argument(vm *m, unsigned char op)
     case 0x95: return IVL_OK; /* a frame's length */
     default:
         m->p--;
-        return ivl_fail(IVL_EUNSUPPORTED, __FILE__, __LINE__,
-                        "%s: pickle opcode 0x%02x at byte %zu, which tensors have no need of; nothing in it was run. Save the "
-                        "model's state_dict() alone",
-                        m->name, op, (size_t)(m->p - m->begin));
+        return ivl_fail(
+            IVL_EUNSUPPORTED, __FILE__, __LINE__,
+            "%s: pickle opcode 0x%02x at byte %zu, which tensors have no need of; nothing in it was run. Save the "
+            "model's state_dict() alone",
+            m->name, op, (size_t)(m->p - m->begin));
     }
 }
 

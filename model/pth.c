@@ -65,7 +65,8 @@ static ivl_status check_order(const ivl_pth *f, const ivl_zip_member *pickle)
     const ivl_zip_member *m = find_member(f, name);
     bool big = m && m->bytes >= 3 && !memcmp(m->data, "big", 3);
     free(name);
-    IVL_CHECK(!big, IVL_EUNSUPPORTED, "%s: written by a big-endian machine; only little-endian files are read", f->name);
+    IVL_CHECK(!big, IVL_EUNSUPPORTED, "%s: written by a big-endian machine; only little-endian files are read",
+              f->name);
     return IVL_OK;
 }
 
@@ -89,7 +90,8 @@ static ivl_status read_sizes(const ivl_pth *f, const ivl_pickle_value *v, ivl_pt
         if (t->elements) expect *= t->dim[i];
     }
     IVL_CHECK(v->i >= 0 && v->elements >= 0 && (!t->elements || last < v->elements), IVL_EFORMAT,
-              "%s: tensor '%.100s' reaches beyond its storage of %lld elements", f->name, t->name, (long long)v->elements);
+              "%s: tensor '%.100s' reaches beyond its storage of %lld elements", f->name, t->name,
+              (long long)v->elements);
     t->span.elements = t->span.dim[0] = t->elements ? last - v->i + 1 : 0;
     return IVL_OK;
 }
@@ -158,8 +160,8 @@ static ivl_status list_tensors(ivl_pth *f, const ivl_zip_member *pickle)
     IVL_CHECK(f->n, IVL_EFORMAT, "%s: its dictionary holds no tensors; save the model's state_dict()", f->name);
     qsort(f->tensor, (size_t)f->n, sizeof *f->tensor, by_name);
     for (int i = 1; i < f->n; i++)
-        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT, "%s: two tensors are called '%.100s'", f->name,
-                  f->tensor[i].name);
+        IVL_CHECK(by_name(&f->tensor[i - 1], &f->tensor[i]), IVL_EFORMAT, "%s: two tensors are called '%.100s'",
+                  f->name, f->tensor[i].name);
     return IVL_OK;
 }
 
@@ -172,8 +174,8 @@ static ivl_status parse(ivl_pth *f)
     IVL_TRY(ivl_zip_list(f->map.data, f->map.bytes, f->name, &f->member, &f->n_members));
     qsort(f->member, (size_t)f->n_members, sizeof *f->member, by_member);
     const ivl_zip_member *pickle = find_pickle(f);
-    IVL_CHECK(pickle && pickle->bytes <= PICKLE_LIMIT, IVL_EFORMAT, "%s: a zip archive, but not torch.save's: no data.pkl in it",
-              f->name);
+    IVL_CHECK(pickle && pickle->bytes <= PICKLE_LIMIT, IVL_EFORMAT,
+              "%s: a zip archive, but not torch.save's: no data.pkl in it", f->name);
     IVL_TRY(check_order(f, pickle));
     IVL_TRY(ivl_pickle_read(pickle->data, pickle->bytes, f->name, &f->pickle));
     return list_tensors(f, pickle);
@@ -223,8 +225,8 @@ const ivl_pth_tensor *ivl_pth_at(const ivl_pth *f, int i) { return &f->tensor[i]
 ivl_status ivl_pth_read(const ivl_pth_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst)
 {
     IVL_CHECK(first >= 0 && n >= 0 && first <= t->elements && n <= t->elements - first, IVL_EINVAL,
-              "%s: tensor '%.100s': elements %lld to %lld of %lld", t->file, t->name, (long long)first, (long long)(first + n),
-              (long long)t->elements);
+              "%s: tensor '%.100s': elements %lld to %lld of %lld", t->file, t->name, (long long)first,
+              (long long)(first + n), (long long)t->elements);
     if (t->in_order) return ivl_st_read(&t->span, first, n, to, dst);
     for (int64_t i = 0; i < n; i++) {
         int64_t rest = first + i, at = 0;

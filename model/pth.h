@@ -1,5 +1,5 @@
-/* Files of torch.save (.pth, .pt, .bin) that hold a dictionary of tensors: a zip archive with a pickle and one member for
- * each storage. Read in place; only what tensors need is understood, and nothing is ever run (model/pickle.h). */
+/* Files of torch.save (.pth, .pt, .bin) that hold a dictionary of tensors: a zip archive with a pickle and one member
+ * for each storage. Read in place; only what tensors need is understood, and nothing is ever run (model/pickle.h). */
 #ifndef IVL_MODEL_PTH_H
 #define IVL_MODEL_PTH_H
 

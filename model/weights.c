@@ -93,8 +93,12 @@ static ivl_status list_pth(ivl_weights *w)
     for (int i = 0; i < w->n; i++) {
         const ivl_pth_tensor *t = ivl_pth_at(w->pth, i);
         ivl_pth_to_hf(t->name, whole, w->name[i]);
-        w->weight[i] = (ivl_weights_tensor){ .name = w->name[i], .file = t->file, .type = type_of(t->type), .rank = t->rank,
-                                     .elements = t->elements, .from = t };
+        w->weight[i] = (ivl_weights_tensor){ .name = w->name[i],
+                                             .file = t->file,
+                                             .type = type_of(t->type),
+                                             .rank = t->rank,
+                                             .elements = t->elements,
+                                             .from = t };
         memcpy(w->weight[i].dim, t->dim, sizeof t->dim);
     }
     qsort(w->weight, (size_t)w->n, sizeof *w->weight, by_name);

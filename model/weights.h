@@ -16,8 +16,9 @@ typedef struct ivl_weights_tensor {
 
 typedef struct ivl_weights ivl_weights;
 
-/* path: a folder with model.safetensors or its shards, else model.gguf, else pytorch_model.bin; a .safetensors, .gguf or .pth file. What a file
- * is shows in its first bytes. Tensors of a GGUF file that have no counterpart keep their names. */
+/* path: a folder with model.safetensors or its shards, else model.gguf, else pytorch_model.bin; a .safetensors, .gguf
+ * or .pth file. What a file is shows in its first bytes. Tensors of a GGUF file that have no counterpart keep their
+ * names. */
 ivl_status ivl_weights_open(const char *path, ivl_weights **w_p);
 void       ivl_weights_close(ivl_weights *w);
 

@@ -20,7 +20,8 @@ static bool inside(const zip *z, uint64_t at, uint64_t bytes) { return at <= z->
 
 static ivl_status damaged(const zip *z, const char *what)
 {
-    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no whole zip archive: %s; it is damaged or cut off", z->name, what);
+    return ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no whole zip archive: %s; it is damaged or cut off",
+                    z->name, what);
 }
 
 bool ivl_zip_is(const void *data, size_t n) { return n >= 4 && (has(data, 0x04034b50) || has(data, 0x06054b50)); }

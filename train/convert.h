@@ -1,5 +1,6 @@
 /* Models from one kind of file to another: LLaMA-type language models between Hugging Face folders (config.json,
- * safetensors, tokenizer) and GGUF, and the public .pth files of InternVL into folders. Tensors pass through in pieces, so memory does not grow with the model. */
+ * safetensors, tokenizer) and GGUF, and the public .pth files of InternVL into folders. Tensors
+ * pass through in pieces, so memory does not grow with the model. */
 #ifndef IVL_TRAIN_CONVERT_H
 #define IVL_TRAIN_CONVERT_H
 

@@ -27,7 +27,8 @@ static const char *vit(const vision *v, const char *name, char text[128])
 
 bool ivl_convert_is_vision(const ivl_weights *w)
 {
-    return ivl_weights_find(w, "embeddings.class_embedding") || ivl_weights_find(w, "vision_model.embeddings.class_embedding");
+    return ivl_weights_find(w, "embeddings.class_embedding") ||
+           ivl_weights_find(w, "vision_model.embeddings.class_embedding");
 }
 
 /* --- sizes, from shapes --------------------------------------------------------------------------- */
@@ -35,11 +36,11 @@ bool ivl_convert_is_vision(const ivl_weights *w)
 static ivl_status need(const vision *v, const char *name, int rank, const ivl_weights_tensor **t_p)
 {
     *t_p = ivl_weights_find(v->w, name);
-    IVL_CHECK(*t_p && (*t_p)->rank == rank, IVL_EFORMAT, "%s: tensor '%.100s' is missing or not of %d dimensions", v->in, name,
-              rank);
+    IVL_CHECK(*t_p && (*t_p)->rank == rank, IVL_EFORMAT, "%s: tensor '%.100s' is missing or not of %d dimensions",
+              v->in, name, rank);
     for (int i = 0; i < rank; i++)
-        IVL_CHECK((*t_p)->dim[i] >= 1 && (*t_p)->dim[i] <= 1 << 24, IVL_EFORMAT, "%s: tensor '%.100s' has an odd size", v->in,
-                  name);
+        IVL_CHECK((*t_p)->dim[i] >= 1 && (*t_p)->dim[i] <= 1 << 24, IVL_EFORMAT,
+                  "%s: tensor '%.100s' has an odd size", v->in, name);
     return IVL_OK;
 }
 
@@ -54,9 +55,10 @@ static int count_layers(const vision *v, const char *before, const char *behind)
 
 static ivl_status heads(const vision *v, int width, int *heads_p)
 {
-    IVL_CHECK(width % HEAD == 0, IVL_EINVAL,
-              "%s: its width %d is no multiple of %d, so the number of heads is unknown: name a configuration (--config)", v->in,
-              width, HEAD);
+    IVL_CHECK(
+        width % HEAD == 0, IVL_EINVAL,
+        "%s: its width %d is no multiple of %d, so the number of heads is unknown: name a configuration (--config)",
+        v->in, width, HEAD);
     *heads_p = width / HEAD;
     return IVL_OK;
 }
@@ -75,7 +77,8 @@ static ivl_status vit_sizes(vision *v)
     IVL_TRY(need(v, vit(v, "embeddings.patch_embedding.weight", text), 4, &patch));
     IVL_TRY(need(v, vit(v, "embeddings.position_embedding", text), 3, &pos));
     IVL_TRY(need(v, vit(v, "encoder.layers.0.mlp.fc1.weight", text), 2, &mlp));
-    c->width = (int)patch->dim[0], c->channels = (int)patch->dim[1], c->patch = (int)patch->dim[2], c->mlp = (int)mlp->dim[0];
+    c->width = (int)patch->dim[0], c->channels = (int)patch->dim[1], c->patch = (int)patch->dim[2],
+    c->mlp = (int)mlp->dim[0];
     c->layers = count_layers(v, vit(v, "encoder.layers.", text), "norm1.weight");
     int grid = (int)(sqrt((double)(pos->dim[1] - 1)) + 0.5);
     c->image_size = grid * c->patch;
@@ -143,7 +146,8 @@ static ivl_status compare(const vision *v, ivl_load_report *r)
             IVL_TRY(ivl_load_note(r, IVL_NOTE_EXTRA, name, ""));
     }
     if (ivl_load_count(r, IVL_NOTE_MISSING)) return ivl_load_refuse(v->in, r, IVL_NOTE_MISSING, "");
-    if (ivl_load_count(r, IVL_NOTE_SHAPE)) return ivl_load_refuse(v->in, r, IVL_NOTE_SHAPE, "; is the configuration its own?");
+    if (ivl_load_count(r, IVL_NOTE_SHAPE))
+        return ivl_load_refuse(v->in, r, IVL_NOTE_SHAPE, "; is the configuration its own?");
     return IVL_OK;
 }
 
@@ -230,7 +234,8 @@ ivl_status ivl_convert_vision(const char *in, const ivl_weights *w, const char *
 {
     vision v = { .in = in, .w = w, .whole = ivl_weights_find(w, "text_projection") != NULL };
     unsigned lm = ivl_weights_find(w, "qllama.lm_head.weight") ? IVL_PART_LM : 0;
-    IVL_CHECK(!o->gguf, IVL_EUNSUPPORTED, "%s: a model of pictures; only language models go into GGUF files: write a folder", in);
+    IVL_CHECK(!o->gguf, IVL_EUNSUPPORTED,
+              "%s: a model of pictures; only language models go into GGUF files: write a folder", in);
     IVL_TRY(choose_dtype(&v, o, &r->dtype));
     IVL_TRY(find_config(&v, o->config));
     IVL_TRY(ivl_params_create(&v.c, &(ivl_params_options){ .parts = IVL_PART_C | lm }, &v.p));

@@ -1,4 +1,4 @@
-/* Any bytes as a file of torch.save, and again as the pickle alone, which a zip's structure would rarely let through. */
+/* Any bytes as a file of torch.save, and again as the pickle alone, which a damaged zip would rarely let through. */
 #include "model/pickle.h"
 #include "model/pth.h"
 #include "tests/fuzz/fuzz.h"

@@ -219,8 +219,17 @@ START_TEST(test_vision)
 {
     ivl_convert_report r;
     ivl_model_config c = ivl_config_default();
-    c.vit = (ivl_vit_config){ .width = 8, .mlp = 12, .layers = 2, .heads = 2, .channels = 3, .patch = 2, .image_size = 4,
-                              .qk_norm = true, .eps = 1e-6, .layer_scale = 0.1, .init_std = 0.02 };
+    c.vit = (ivl_vit_config){ .width = 8,
+                              .mlp = 12,
+                              .layers = 2,
+                              .heads = 2,
+                              .channels = 3,
+                              .patch = 2,
+                              .image_size = 4,
+                              .qk_norm = true,
+                              .eps = 1e-6,
+                              .layer_scale = 0.1,
+                              .init_std = 0.02 };
     c.pool_heads = 1;
     ok(ivl_config_save(&c, IVL_F32, at("vit.json")));
     const char *pth = source("tests/golden/pth/vit.pth");
@@ -237,7 +246,8 @@ START_TEST(test_vision)
     ok(ivl_config_save(&c, IVL_F32, at("vit.json")));
     o.config = at("vit.json");
     ck_assert_int_eq(ivl_convert_model(pth, at("no"), &o, &r), IVL_EFORMAT);
-    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "wrong shape: encoder.layers.0.mlp.fc1.weight [12,8], [16,8] wanted"));
+    ck_assert_ptr_nonnull(
+        strstr(ivl_last_error(), "wrong shape: encoder.layers.0.mlp.fc1.weight [12,8], [16,8] wanted"));
     ivl_convert_report_free(&r);
     o.gguf = true;
     ck_assert_int_eq(ivl_convert_model(pth, at("no.gguf"), &o, &r), IVL_EUNSUPPORTED);
