@@ -151,8 +151,9 @@ static json_t *as_json(const probe *p, const ivl_probe_result *r)
                      "task", "linear_probe", "dataset", p->o->data, "model", p->o->frozen.model, "images",
                      (json_int_t)r->images, "test_images", (json_int_t)r->test_images, "classes", r->classes, "epochs",
                      p->rule.epochs, "batch", p->rule.batch, "lr", p->rule.rate, "views", p->o->views, "metrics",
-                     "acc1", r->top1, "acc5", r->top5, "mean_per_class_recall", r->mean_per_class, "chance", 1.0 / r->classes,
-                     "majority", majority(p), "history", history(p), "per_class", per_class(p));
+                     "acc1", r->top1, "acc5", r->top5, "mean_per_class_recall", r->mean_per_class,
+                     "chance", 1.0 / r->classes, "majority", majority(p), "history", history(p),
+                     "per_class", per_class(p));
 }
 
 static ivl_status save(ivl_stream *s, const probe *p, const ivl_probe_result *r)

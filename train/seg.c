@@ -231,10 +231,10 @@ static json_t *as_json(const seg *p, const ivl_seg_scores *k, const ivl_seg_scor
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:f, s:f}, s:{s:f, s:f}, "
                      "s:o, s:o}", "task", "linear_segmentation", "dataset", p->o->data, "model", p->o->frozen.model,
                      "images", (json_int_t)p->split.n, "test_images", (json_int_t)p->split.n_held, "classes",
-                     p->classes, "layer", p->shape.layer, "label_size", p->side, "epochs", p->rule.epochs, "batch", p->rule.batch, "lr",
-                     p->rule.rate, "metrics", "mIoU", k->miou, "pixel_accuracy", k->pixel_accuracy, "mean_accuracy",
-                     k->mean_accuracy, "commonest_class", "mIoU", base->miou, "pixel_accuracy", base->pixel_accuracy,
-                     "per_class", per_class(p, k), "history", history(p));
+                     p->classes, "layer", p->shape.layer, "label_size", p->side, "epochs", p->rule.epochs, "batch",
+                     p->rule.batch, "lr", p->rule.rate, "metrics", "mIoU", k->miou, "pixel_accuracy", k->pixel_accuracy,
+                     "mean_accuracy", k->mean_accuracy, "commonest_class", "mIoU", base->miou, "pixel_accuracy",
+                     base->pixel_accuracy, "per_class", per_class(p, k), "history", history(p));
 }
 
 static ivl_status save(ivl_stream *s, const seg *p, ivl_seg_result *r)
