@@ -21,7 +21,7 @@ static void add(texts *t, const char *p, size_t n)
         if (!more) t->failed = true;
         else t->p = more, t->room = room;
     }
-    if (t->failed) return;
+    if (t->failed || !n) return;
     memcpy(t->p + t->n, p, n);
     t->n += n;
 }
@@ -31,7 +31,7 @@ static void end(texts *t, size_t length) { t->list[t->count++].n = length; }
 static void settle(texts *t)
 {
     size_t at = 0;
-    for (size_t i = 0; i < t->count; at += t->list[i++].n) t->list[i].p = t->p + at;
+    for (size_t i = 0; i < t->count; at += t->list[i++].n) t->list[i].p = t->p ? t->p + at : "";
 }
 
 static void put_ids(const ivl_bpe_info *i, const char *chat_template, ivl_gguf_meta *m)

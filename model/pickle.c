@@ -93,7 +93,7 @@ static ivl_status above_mark(vm *m, int *n_p)
     return IVL_OK;
 }
 
-static ivl_status add_items(vm *m, ivl_pickle_value *v, const int32_t *from, int n)
+static ivl_status add_items(ivl_pickle_value *v, const int32_t *from, int n)
 {
     while (v->room < v->n + n) {
         void *p = v->item;
@@ -101,7 +101,6 @@ static ivl_status add_items(vm *m, ivl_pickle_value *v, const int32_t *from, int
         IVL_TRY(grow(&p, &room, room, sizeof *v->item));
         v->item = p, v->room = room;
     }
-    (void)m;
     if (n) memcpy(v->item + v->n, from, (size_t)n * sizeof *from);
     v->n += n;
     return IVL_OK;
@@ -113,7 +112,7 @@ static ivl_status make_tuple(vm *m, int n)
     ivl_pickle_value v = { .kind = IVL_PICKLE_TUPLE };
     for (int i = 0; i < n; i++)
         if (m->depth < n || m->stack[m->depth - 1 - i] < 0) return bad(m, "a tuple lacks values");
-    ivl_status s = add_items(m, &v, m->stack + m->depth - n, n);
+    ivl_status s = n ? add_items(&v, m->stack + m->depth - n, n) : IVL_OK;
     if (s == IVL_OK) {
         m->depth -= n;
         s = push_value(m, v);
@@ -130,7 +129,7 @@ static ivl_status set_items(vm *m, int n)
     for (int i = 0; i < n; i++)
         if (m->stack[m->depth - 1 - i] < 0) return bad(m, "keys and values do not pair");
     if (d->kind != IVL_PICKLE_DICT) return bad(m, "items are set in what is no dictionary");
-    IVL_TRY(add_items(m, d, m->stack + m->depth - n, n));
+    IVL_TRY(add_items(d, m->stack + m->depth - n, n));
     m->depth -= n;
     return IVL_OK;
 }
@@ -186,8 +185,8 @@ static ivl_status rebuild_tensor(vm *m, const ivl_pickle_value *t)
     IVL_TRY(all_ints(m, size));
     IVL_TRY(all_ints(m, stride));
     ivl_pickle_value v = { .kind = IVL_PICKLE_TENSOR, .i = off->i, .text = s->text, .type = s->type, .elements = s->i };
-    ivl_status st = add_items(m, &v, size->item, size->n);
-    if (st == IVL_OK) st = add_items(m, &v, stride->item, stride->n);
+    ivl_status st = add_items(&v, size->item, size->n);
+    if (st == IVL_OK) st = add_items(&v, stride->item, stride->n);
     if (st == IVL_OK) st = push_value(m, v);
     if (st != IVL_OK) free(v.item);
     return st;
