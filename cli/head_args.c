@@ -10,8 +10,10 @@ static const struct argp_option rows[] = {
     { "holdout", HOLDOUT, "SHARE", 0, "Share of --data that is tested on and not trained on (0.2)", 0 },
     { "out", 'o', "DIR", 0, "Where the head and the results go", 0 },
     { "epochs", EPOCHS, "N", 0, "Times through the data (10)", 0 },
-    { "head-batch", HEAD_BATCH, "N", 0, "Pictures per step of the head (probe: a sixteenth of them, 16 to 1024; seg: 16)", 0 },
-    { "lr", RATE, "RATE", 0, "Peak learning rate (probe: 0.1 per 512 pictures of a step, at least 0.03; seg: 0.001)", 0 },
+    { "head-batch", HEAD_BATCH, "N", 0,
+      "Pictures per step of the head (probe: a sixteenth of them, 16 to 1024; seg: 16)", 0 },
+    { "lr", RATE, "RATE", 0, "Peak learning rate (probe: 0.1 per 512 pictures of a step, at least 0.03; seg: 0.001)",
+      0 },
     { "warmup", WARMUP, "EPOCHS", 0, "The rate grows linearly for so long (1)", 0 },
     { "seed", SEED, "N", 0, "Of first weights, order, split (0)", 0 },
     { 0 },
@@ -21,7 +23,8 @@ static double number(struct argp_state *state, const char *arg, const char *what
 {
     char *end;
     double v = strtod(arg, &end);
-    if (!*arg || *end || !(v >= lo && v <= hi)) cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
+    if (!*arg || *end || !(v >= lo && v <= hi))
+        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
     return v;
 }
 

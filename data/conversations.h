@@ -25,8 +25,9 @@ typedef struct ivl_conversation {
 } ivl_conversation;
 
 /* files: one, or several joined by "::", with {00..09} and * patterns. images: what names of pictures are relative to,
- * a folder or tar files (data/picture_store.h); NULL: the folder of the (first) file. Looks at every record, and whether
- * its pictures are there; the first that is wrong is the error, which names file, line, record, its id and the key. */
+ * a folder or tar files (data/picture_store.h); NULL: the folder of the (first) file. Looks at every record, and
+ * whether its pictures are there; the first that is wrong is the error, which names file, line, record, its id and the
+ * key. */
 ivl_status ivl_conversations_open(const char *files, const char *images, ivl_conversations **c_p);
 void       ivl_conversations_close(ivl_conversations *c);
 int64_t    ivl_conversations_count(const ivl_conversations *c);

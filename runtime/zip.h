@@ -1,5 +1,5 @@
-/* Zip archives whose members are stored, not compressed, as PyTorch writes them: where their bytes lie. Sizes of 64 bits
- * are read. Every place is checked; nothing is extracted. */
+/* Zip archives whose members are stored, not compressed, as PyTorch writes them: where their bytes lie. Sizes of 64
+ * bits are read. Every place is checked; nothing is extracted. */
 #ifndef IVL_RUNTIME_ZIP_H
 #define IVL_RUNTIME_ZIP_H
 
