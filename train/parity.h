@@ -43,6 +43,8 @@ ivl_status ivl_parity_shape(const ivl_parity *c, const char *name, int *rank_p, 
 ivl_status ivl_parity_copy(const ivl_parity *c, const char *name, int64_t rows, ivl_dtype dtype, void *dst);
 /* Its elements as double, freed by the caller. */
 ivl_status ivl_parity_data(const ivl_parity *c, const char *name, double **data_p, int64_t *n_p);
+/* The largest difference allowed; negative: this compute type has none. */
+double     ivl_parity_tolerance(const ivl_parity *c, const char *name);
 /* Compares the first elements of `got` (as many as the case has) and reports the line. A name that the case does
  * not have, or has no tolerance for with this compute type, is passed over. */
 ivl_status ivl_parity_compare(ivl_parity *c, const char *name, const double *got, int64_t n);

@@ -171,8 +171,7 @@ static void unknown(ivl_parity *c)
     const char *name;
     json_t *entry;
     json_object_foreach(json_object_get(c->manifest, "tensors"), name, entry) {
-        const json_t *tolerance = json_object_get(entry, "tolerance");
-        bool counts = json_is_string(tolerance) || json_object_get(tolerance, c->tolerance);
+        bool counts = ivl_parity_tolerance(c, name) >= 0;
         if (!strncmp(name, "in.", 3) || !counts || json_object_get(c->done, name)) continue;
         ivl_verify_line l = { name, IVL_UNKNOWN, NAN, NAN };
         c->counts[IVL_UNKNOWN]++;
