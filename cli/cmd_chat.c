@@ -46,10 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->n_images == MAX_IMAGES) cli_usage(state, "more than %d pictures", MAX_IMAGES);
         o->image[o->n_images++] = arg;
         break;
-    case 'c':
-        if (ivl_dtype_parse(arg, &o->talk.compute) != IVL_OK || o->talk.compute > IVL_F16)
-            cli_usage(state, "--compute takes fp32, bf16 or fp16, not %s", arg);
-        break;
+    case 'c': o->talk.compute = cli_storage(state, arg, "--compute"); break;
     case 't': o->talk.form = arg; break;
     case 's': o->talk.system = arg; break;
     case ARGP_KEY_ARG: add_word(o, arg, state); break;

@@ -19,11 +19,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'm': o->model = arg; break;
     case 'l': o->lora = arg; break;
     case 'o': o->out = arg; break;
-    case 't':
-        if (ivl_dtype_parse(arg, &o->dtype) != IVL_OK ||
-            (o->dtype != IVL_F32 && o->dtype != IVL_BF16 && o->dtype != IVL_F16))
-            cli_usage(state, "--dtype takes fp32, bf16 or fp16, not %s", arg);
-        break;
+    case 't': o->dtype = cli_storage(state, arg, "--dtype"); break;
     case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     case ARGP_KEY_END:
         if (!o->model || !o->lora || !o->out) cli_usage(state, "give --model DIR, --lora DIR and --out DIR");

@@ -1,5 +1,5 @@
 /* ivl verify: a parity case, tensor by tensor. */
-#include "cli/cli.h"
+#include "cli/model_args.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,11 +22,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->device; break;
-    case 'c':
-        if (ivl_dtype_parse(arg, &o->compute) != IVL_OK ||
-            (o->compute != IVL_F32 && o->compute != IVL_BF16 && o->compute != IVL_F16))
-            cli_usage(state, "--compute takes fp32, bf16 or fp16, not %s", arg);
-        break;
+    case 'c': o->compute = cli_storage(state, arg, "--compute"); break;
     case 's': o->strict = true; break;
     case 'j': o->json = true; break;
     case ARGP_KEY_ARG:

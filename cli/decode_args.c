@@ -1,7 +1,5 @@
 #include "cli/decode_args.h"
 
-#include <stdlib.h>
-
 enum { MAX_NEW = 2000, MIN_NEW, PENALTY, REPEAT, NGRAM, TEMPERATURE, TOP_P, SEED };
 static const struct argp_option rows[] = {
     { "beams", 'B', "N", 0, "Beam search with so many beams (1: the likeliest token each time)", 0 },
@@ -16,28 +14,19 @@ static const struct argp_option rows[] = {
     { 0 },
 };
 
-static double number(struct argp_state *state, const char *arg, const char *what, double lo, double hi)
-{
-    char *end;
-    double v = strtod(arg, &end);
-    if (!*arg || *end || !(v >= lo && v <= hi))
-        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
-    return v;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     ivl_decode_options *d = state->input;
     switch (key) {
-    case 'B': d->beams = (int)number(state, arg, "--beams", 1, 64); break;
-    case MAX_NEW: d->max_new = (int)number(state, arg, "--max-new", 1, 65536); break;
-    case MIN_NEW: d->min_new = (int)number(state, arg, "--min-new", 0, 65536); break;
-    case PENALTY: d->length_penalty = number(state, arg, "--length-penalty", -10, 10); break;
-    case REPEAT: d->repetition_penalty = number(state, arg, "--repetition-penalty", 0.1, 10); break;
-    case NGRAM: d->no_repeat_ngram = (int)number(state, arg, "--no-repeat-ngram", 0, 100); break;
-    case TEMPERATURE: d->temperature = number(state, arg, "--temperature", 0, 100); break;
-    case TOP_P: d->top_p = number(state, arg, "--top-p", 1e-6, 1); break;
-    case SEED: d->seed = (uint64_t)number(state, arg, "--seed", 0, 9e15); break;
+    case 'B': d->beams = (int)cli_number(state, arg, "--beams", 1, 64); break;
+    case MAX_NEW: d->max_new = (int)cli_number(state, arg, "--max-new", 1, 65536); break;
+    case MIN_NEW: d->min_new = (int)cli_number(state, arg, "--min-new", 0, 65536); break;
+    case PENALTY: d->length_penalty = cli_number(state, arg, "--length-penalty", -10, 10); break;
+    case REPEAT: d->repetition_penalty = cli_number(state, arg, "--repetition-penalty", 0.1, 10); break;
+    case NGRAM: d->no_repeat_ngram = (int)cli_number(state, arg, "--no-repeat-ngram", 0, 100); break;
+    case TEMPERATURE: d->temperature = cli_number(state, arg, "--temperature", 0, 100); break;
+    case TOP_P: d->top_p = cli_number(state, arg, "--top-p", 1e-6, 1); break;
+    case SEED: d->seed = (uint64_t)cli_number(state, arg, "--seed", 0, 9e15); break;
     case ARGP_KEY_END:
         if (d->beams > 1 && d->temperature > 0) cli_usage(state, "--temperature samples: it goes without --beams");
         break;

@@ -2,7 +2,7 @@
 #ifndef IVL_CLI_DECODE_ARGS_H
 #define IVL_CLI_DECODE_ARGS_H
 
-#include "cli/cli.h"
+#include "cli/model_args.h"
 #include "train/decode.h"
 
 /* For `children` of a command's argp; its input is an ivl_decode_options, already filled with defaults. */

@@ -19,15 +19,6 @@ static const struct argp_option rows[] = {
     { 0 },
 };
 
-static double number(struct argp_state *state, const char *arg, const char *what, double lo, double hi)
-{
-    char *end;
-    double v = strtod(arg, &end);
-    if (!*arg || *end || !(v >= lo && v <= hi))
-        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
-    return v;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     cli_head *h = state->input;
@@ -36,13 +27,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT: state->child_inputs[0] = &h->model; break;
     case 'd': o->data = arg; break;
     case VAL: o->val = arg; break;
-    case HOLDOUT: o->holdout = number(state, arg, "--holdout", 0.001, 0.9); break;
+    case HOLDOUT: o->holdout = cli_number(state, arg, "--holdout", 0.001, 0.9); break;
     case 'o': o->out = arg; break;
     case EPOCHS: o->rule.epochs = cli_positive(state, arg, "--epochs"); break;
     case HEAD_BATCH: o->rule.batch = cli_positive(state, arg, "--head-batch"); break;
-    case RATE: o->rule.rate = number(state, arg, "--lr", 1e-9, 100); break;
-    case WARMUP: o->rule.warmup = number(state, arg, "--warmup", 0, 1e6); break;
-    case SEED: o->rule.seed = (uint64_t)number(state, arg, "--seed", 0, 9e15); break;
+    case RATE: o->rule.rate = cli_number(state, arg, "--lr", 1e-9, 100); break;
+    case WARMUP: o->rule.warmup = cli_number(state, arg, "--warmup", 0, 1e6); break;
+    case SEED: o->rule.seed = (uint64_t)cli_number(state, arg, "--seed", 0, 9e15); break;
     case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     case ARGP_KEY_END:
         if (!o->data) cli_usage(state, "on what? Give --data PATH");

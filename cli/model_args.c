@@ -21,16 +21,30 @@ int cli_positive(struct argp_state *state, const char *arg, const char *what)
     return (int)v;
 }
 
+double cli_number(struct argp_state *state, const char *arg, const char *what, double lo, double hi)
+{
+    char *end;
+    double v = strtod(arg, &end);
+    if (!*arg || *end || !(v >= lo && v <= hi))
+        cli_usage(state, "%s takes a number from %g to %g, not %s", what, lo, hi, arg);
+    return v;
+}
+
+ivl_dtype cli_storage(struct argp_state *state, const char *arg, const char *what)
+{
+    ivl_dtype d = IVL_F32;
+    if (ivl_dtype_parse(arg, &d) != IVL_OK || d > IVL_F16)
+        cli_usage(state, "%s takes fp32, bf16 or fp16, not %s", what, arg);
+    return d;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     cli_model *m = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &m->device; break;
     case 'm': m->dir = arg; break;
-    case 'c':
-        if (ivl_dtype_parse(arg, &m->options.compute) != IVL_OK || m->options.compute > IVL_F16)
-            cli_usage(state, "--compute takes fp32, bf16 or fp16, not %s", arg);
-        break;
+    case 'c': m->options.compute = cli_storage(state, arg, "--compute"); break;
     case 'b': m->options.batch = cli_positive(state, arg, "--batch"); break;
     case 'i': m->options.image_size = cli_positive(state, arg, "--image-size"); break;
     case 1000:

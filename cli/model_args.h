@@ -14,6 +14,10 @@ extern const struct argp cli_model_argp;
 ivl_status cli_open_model(const cli_model *m, ivl_device **dev_p, ivl_embedder **e_p);
 /* A whole number above 0, or the end of the program with status 2. */
 int cli_positive(struct argp_state *state, const char *arg, const char *what);
+/* A number from lo to hi, or the same end. */
+double cli_number(struct argp_state *state, const char *arg, const char *what, double lo, double hi);
+/* fp32, bf16 or fp16, or the same end. */
+ivl_dtype cli_storage(struct argp_state *state, const char *arg, const char *what);
 /* F.names beside an index F.npy; freed by the caller, NULL when out of memory. */
 char *cli_names_path(const char *npy);
 /* An ivl_eval progress callback over a cli_progress (ctx). */
