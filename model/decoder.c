@@ -23,8 +23,6 @@ struct ivl_decoder {
     void               *raw;                                               /* logits as the device has them */
 };
 
-int       ivl_decoder_rows(const ivl_decoder *d) { return d->rows; }
-int       ivl_decoder_vocab(const ivl_decoder *d) { return d->m.text->vocab; }
 ivl_plan *ivl_decoder_prompts(ivl_decoder *d) { return d->prompt.plan; }
 
 static ivl_status begin(ivl_decoder *d, part *q, ivl_scope *s)

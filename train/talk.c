@@ -36,9 +36,6 @@ struct ivl_talk {
     int32_t           end;     /* token that ends an answer beside EOS; -1: none */
 };
 
-bool        ivl_talk_sees(const ivl_talk *t) { return !t->config.no_tower; }
-const char *ivl_talk_form(const ivl_talk *t) { return ivl_template_name(t->form); }
-
 /* --- opening --------------------------------------------------------------------------------------- */
 
 static bool is_chat(const char *model)
@@ -144,7 +141,8 @@ ivl_status ivl_talk_show(ivl_talk *t, const ivl_picture *p)
 {
     size_t bytes = (size_t)t->transform.size * (size_t)t->transform.size * 3;
     ivl_image im = { 0 };
-    IVL_CHECK(ivl_talk_sees(t), IVL_EINVAL, "%s: this model is a language model alone and sees no pictures", p->name);
+    IVL_CHECK(!t->config.no_tower, IVL_EINVAL, "%s: this model is a language model alone and sees no pictures",
+              p->name);
     IVL_CHECK(t->pictures < MAX_PICTURES, IVL_EINVAL, "%s: more than %d pictures", p->name, MAX_PICTURES);
     uint8_t *more = realloc(t->pixels, bytes * (size_t)(t->pictures + 1));
     IVL_CHECK(more, IVL_ENOMEM, "out of memory");

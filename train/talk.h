@@ -19,8 +19,6 @@ typedef struct ivl_talk_options {
 
 ivl_status  ivl_talk_open(const char *model, ivl_device *dev, const ivl_talk_options *o, ivl_talk **t_p);
 void        ivl_talk_close(ivl_talk *t);
-bool        ivl_talk_sees(const ivl_talk *t);  /* it has a tower: pictures may be shown */
-const char *ivl_talk_form(const ivl_talk *t);
 
 /* A picture for questions that hold its mark "<image>", in order; padded to a square as in fine-tuning. */
 ivl_status ivl_talk_show(ivl_talk *t, const ivl_picture *picture);
