@@ -72,25 +72,27 @@ static void splice_row(spliced *z, int64_t row, const double *ids, const double 
     for (; at < z->n; at++) label[at] = IGNORE, index[at] = -1;
 }
 
-static int64_t spliced_length(const double *ids, int64_t n, int64_t k)
+static int64_t count_pictures(const double *ids, int64_t n)
 {
-    int64_t len = 0;
-    for (int64_t i = 0; i < n; i++) len += ids[i] == PICTURE ? k : 1;
-    return len;
+    int64_t marks = 0;
+    for (int64_t i = 0; i < n; i++) marks += ids[i] == PICTURE;
+    return marks;
 }
 
 static ivl_status splice(const chat *c, const double *ids, const double *valid, const double *labels, int64_t rows,
                          int64_t cols, const int64_t *px, spliced *z)
 {
-    int64_t len[64] = { 0 }, next = 0;
+    int64_t len[64] = { 0 }, next = 0, used = 0;
     IVL_CHECK(rows <= 64, IVL_EUNSUPPORTED, "%s: more than 64 conversations", c->c->dir);
     int64_t pictures = px[0];
     *z = (spliced){ .b = rows, .pictures = pictures, .k = ivl_chat_picture_tokens(&c->config, px[2]) };
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t i = 0; i < cols; i++) len[r] += valid ? valid[r * cols + i] != 0 : 1;
-        int64_t n = spliced_length(ids + r * cols, len[r], z->k);
+        int64_t marks = count_pictures(ids + r * cols, len[r]), n = len[r] + marks * (z->k - 1);
         z->n = n > z->n ? n : z->n;
+        used += marks ? marks : 1;
     }
+    IVL_CHECK(used <= pictures, IVL_EFORMAT, "%s: more pictures in in.chat.ids than in in.chat.pixels", c->c->dir);
     z->ids = calloc((size_t)(3 * rows * z->n + rows + pictures * z->k), sizeof *z->ids);
     IVL_CHECK(z->ids, IVL_ENOMEM, "out of memory");
     z->labels = z->ids + rows * z->n, z->index = z->labels + rows * z->n, z->len = z->index + rows * z->n;
@@ -98,7 +100,6 @@ static ivl_status splice(const chat *c, const double *ids, const double *valid, 
     for (int64_t i = 0; i < pictures * z->k; i++) z->inverse[i] = -1;
     for (int64_t r = 0; r < rows; r++)
         splice_row(z, r, ids + r * cols, labels ? labels + r * cols : NULL, len[r], &next);
-    IVL_CHECK(next <= pictures, IVL_EFORMAT, "%s: more pictures in in.chat.ids than in in.chat.pixels", c->c->dir);
     return IVL_OK;
 }
 
