@@ -39,7 +39,7 @@ static ivl_status open_all(setup *s)
     IVL_TRY(ivl_params_init(s->params, s->stream, 1));
     ivl_step_shape shape = { .batch = s->batch, .micro = s->batch, .image_size = ivl_config_image_size(&s->config),
                              .text_len = s->text_len };
-    ivl_step_rule rule = { .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8 };
+    ivl_step_rule rule = { .adamw = { .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8 } };
     ivl_step_scope scope = { s->params, &s->config, s->dtype, NULL };
     IVL_TRY(ivl_step_create(s->dev, &scope, &shape, &rule, NULL, &s->plan));
     IVL_TRY(ivl_step_bind(&s->plan, 1));
@@ -64,7 +64,7 @@ static void fill_slot(setup *s)
         memcpy(slot + l->len + 4 * b, &len, 4), memcpy(slot + l->last + 4 * b, &last, 4);
     }
     float *hyper = (float *)(void *)(slot + l->hyper);
-    for (int i = 0; i < IVL_STEP_RANGES; i++)
+    for (int i = 0; i < s->params->n_ranges; i++)
         hyper[4 * i] = 1e-5f, hyper[4 * i + 1] = 0.05f, hyper[4 * i + 2] = hyper[4 * i + 3] = 1;
 }
 

@@ -83,7 +83,7 @@ static ivl_status print_plan(const options *o, const ivl_model_config *c, const 
     ivl_step_scope scope = { p, c, o->compute, grid == ivl_config_grid(c) ? NULL : &resize };
     ivl_step_shape shape = { .batch = o->batch, .micro = o->micro ? o->micro : o->batch, .image_size = o->image_size,
                              .patches = o->patches, .text_len = o->text_len };
-    ivl_step_rule rule = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1,
+    ivl_step_rule rule = { .adamw = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1 },
                            .recompute = o->recompute ? IVL_RECOMPUTE_BLOCKS : IVL_RECOMPUTE_NONE };
     ivl_plan_options plan = { .caps = caps, .backend = backend };
     ivl_step_plan *step = NULL;

@@ -16,6 +16,7 @@ typedef struct ivl_recipe {
     bool    flip;
     /* optimiser */
     double  lr_image, lr_text, lr_other, lr_floor, beta1, beta2, eps, weight_decay, clip, max_logit_scale;
+    double  layer_decay_image, layer_decay_text;
     int64_t warmup;
     double  drop_path;
     char   *drop_path_rule;

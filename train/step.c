@@ -63,7 +63,7 @@ static record declare(ivl_graph *g, const ivl_step_scope *scope, const ivl_step_
     }
     if (s->patches) r.vit.keep = ivl_input(g, "keep", IVL_I32, 2, (int64_t[]){ b, s->patches });
     if (s->drop_path) r.drop_all = ivl_input(g, "drop", IVL_F32, 2, (int64_t[]){ 2 * layers, b });
-    r.hyper = ivl_input(g, "hyper", IVL_F32, 2, (int64_t[]){ IVL_STEP_RANGES, 4 });
+    r.hyper = ivl_input(g, "hyper", IVL_F32, 2, (int64_t[]){ scope->params->n_ranges, 4 });
     for (int i = 0; s->drop_path && i < 2 * layers; i++) r.drop[i] = ivl_row(g, r.drop_all, i);
     if (scope->resize) r.vit.resize = ivl_extern(g, scope->resize, NULL);
     return r;
@@ -88,33 +88,10 @@ static void report(const ivl_step_plan *p, ivl_graph *g, ivl_val v, int i)
     if (v.id >= 0) ivl_cast_into(g, v, result_of(p, g, i));
 }
 
-/* Gradient norm over all trainable ranges, AdamW on each, compute copies, clamp. */
 static void update(const ivl_step_plan *p, const ivl_scope *s, ivl_val hyper, const ivl_step_rule *rule)
 {
-    ivl_val grad[IVL_STEP_RANGES], scale = ivl_logit_scale(s);
-    int n = 0;
-    for (int i = 0; i < s->params->n_ranges; i++) {
-        const ivl_range *r = &s->params->range[i];
-        if (r->trainable) grad[n++] = ivl_extern(s->g, &r->grad, NULL);
-    }
-    ivl_val norm = ivl_sq_norm(s->g, grad, n);
-    report(p, s->g, norm, IVL_STEP_NORM);
-    report(p, s->g, scale, IVL_STEP_SCALE);
-    ivl_adamw_attr a = { rule->beta1, rule->beta2, rule->eps, rule->clip };
-    for (int i = 0, k = 0; i < s->params->n_ranges; i++) {
-        const ivl_range *r = &s->params->range[i];
-        if (!r->trainable) continue;
-        ivl_val master = ivl_extern(s->g, &r->master, NULL);
-        ivl_adamw(s->g, master, grad[k++], ivl_extern(s->g, &r->m, NULL), ivl_extern(s->g, &r->v, NULL),
-                  ivl_row(s->g, hyper, i), norm, a);
-    }
-    const ivl_param *q = ivl_params_find(s->params, "logit_scale");
-    if (rule->max_logit_scale > 0 && q && q->trainable)
-        ivl_clamp(s->g, ivl_extern(s->g, &q->master, NULL), -1e30, rule->max_logit_scale);
-    for (int i = 0; s->dtype != IVL_F32 && i < s->params->n_ranges; i++) {
-        const ivl_range *r = &s->params->range[i];
-        if (r->trainable) ivl_cast_into(s->g, ivl_extern(s->g, &r->master, NULL), ivl_extern(s->g, &r->value, NULL));
-    }
+    report(p, s->g, ivl_logit_scale(s), IVL_STEP_SCALE);
+    report(p, s->g, ivl_optimise(s, hyper, &rule->adamw), IVL_STEP_NORM);
 }
 
 /* --- recording the parts ------------------------------------------------------------------------------------------ */
@@ -254,8 +231,6 @@ static ivl_status check_shape(const ivl_step_scope *scope, const ivl_step_shape 
               "this model has no queries (num_query_token 0): stage 2 needs them");
     IVL_CHECK(s->image_size > 0 && s->image_size % scope->config->vit.patch == 0, IVL_EINVAL,
               "image size %d is no multiple of the patch size %d", s->image_size, scope->config->vit.patch);
-    IVL_CHECK(scope->params->n_ranges <= IVL_STEP_RANGES, IVL_EUNSUPPORTED,
-              "more than %d groups of parameters", IVL_STEP_RANGES);
     IVL_CHECK(scope->config->vit.layers <= 256, IVL_EUNSUPPORTED, "more than 256 layers");
     return IVL_OK;
 }

@@ -6,6 +6,7 @@
 #define IVL_TRAIN_STEP_H
 
 #include "model/internvl.h"
+#include "train/optimiser.h"
 
 typedef enum ivl_step_stage { IVL_STEP_STAGE1, IVL_STEP_STAGE2, IVL_STEP_RETRIEVAL } ivl_step_stage;
 
@@ -20,15 +21,13 @@ typedef struct ivl_step_shape {
 } ivl_step_shape;
 
 typedef struct ivl_step_rule {
-    double        beta1, beta2, eps, clip, max_logit_scale; /* 0: no clip, no clamp */
-    ivl_recompute recompute;
+    ivl_adamw_rule adamw;
+    ivl_recompute  recompute;
 } ivl_step_rule;
 
-enum { IVL_STEP_RANGES = 12 };
-
 /* Bytes from the start of a batch record (of `micro` rows) to each part. drop: 2 * layers rows of f32[micro];
- * hyper: f32[ranges,4], see ivl_adamw, one row per flat range of the parameters (read by the last micro-batch). Stage 2
- * and retrieval have three texts per sample, see ivl_stage2_input: ids, len, last, and itm, ignore, labels, same. */
+ * hyper: f32[ranges,4], see ivl_optimise (read by the last micro-batch). Stage 2 and retrieval have three texts per
+ * sample, see ivl_stage2_input: ids, len, last, and itm, ignore, labels, same. */
 typedef struct ivl_step_layout {
     size_t pixels, ids, len, last, keep, drop, itm, ignore, labels, same, hyper, bytes;
 } ivl_step_layout;

@@ -49,10 +49,10 @@ static void fill_drop(const ivl_trainer *t, int64_t step, const ivl_step_shape *
 
 static void fill_hyper(const ivl_trainer *t, int64_t step, float *hyper)
 {
-    memset(hyper, 0, IVL_STEP_RANGES * 4 * sizeof *hyper);
     for (int i = 0; i < t->params->n_ranges; i++) {
         const ivl_range *g = &t->params->range[i];
-        hyper[4 * i] = (float)ivl_trainer_rate(t, g->group, step);
+        double decay = g->group == IVL_GROUP_IMAGE ? t->r->layer_decay_image : t->r->layer_decay_text;
+        hyper[4 * i] = (float)(ivl_trainer_rate(t, g->group, step) * ivl_param_rate(g->layer, g->depth, decay));
         hyper[4 * i + 1] = g->decay ? (float)t->r->weight_decay : 0.0f;
         hyper[4 * i + 2] = (float)(1 - pow(t->r->beta1, (double)step + 1));
         hyper[4 * i + 3] = (float)(1 - pow(t->r->beta2, (double)step + 1));

@@ -76,7 +76,7 @@ ivl_status ivl_trainer_record_step(const ivl_trainer *t, int64_t step, const ivl
     if (s->drop_path)
         item[n++] = (ivl_st_item){ "drop_scale", IVL_ST_F32, 2, { branches, s->batch }, data[3], NULL, NULL };
     item[n++] =
-        (ivl_st_item){ "hyper", IVL_ST_F32, 2, { IVL_STEP_RANGES, 4 }, (char *)f->record[0].host + l->hyper,
+        (ivl_st_item){ "hyper", IVL_ST_F32, 2, { t->params->n_ranges, 4 }, (char *)f->record[0].host + l->hyper,
                        NULL,    NULL };
     char name[64];
     snprintf(name, sizeof name, "step-%08lld.safetensors", (long long)step);

@@ -79,6 +79,7 @@ static ivl_status open_model(ivl_trainer *t)
 {
     ivl_params_options o = { .parts = t->stage2 ? IVL_PARTS_ALL : IVL_PART_C, .stage = IVL_STAGE_1 };
     if (t->stage2) o.trains = trains, o.ctx = t->r->train;
+    o.layerwise = t->r->layer_decay_image != 1 || t->r->layer_decay_text != 1;
     IVL_TRY(ivl_dtype_parse(t->r->compute, &t->dtype));
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
     ivl_load_options load = { .check_nan = true, .allow_missing = t->stage2 ? IVL_PART_G | IVL_PART_LM : 0u };
@@ -115,8 +116,7 @@ static void shapes(ivl_trainer *t)
 static ivl_status make_plans(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
-    ivl_step_rule rule = { .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps, .clip = r->clip,
-                           .max_logit_scale = r->max_logit_scale,
+    ivl_step_rule rule = { .adamw = { r->beta1, r->beta2, r->eps, r->clip, r->max_logit_scale },
                            .recompute = r->recompute ? IVL_RECOMPUTE_BLOCKS : IVL_RECOMPUTE_NONE };
     shapes(t);
     for (int i = 0; i < t->n_segments; i++) {
