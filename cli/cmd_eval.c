@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/eval_perplexity.h"
 #include "cli/model_args.h"
 #include "train/eval.h"
 
@@ -105,6 +106,7 @@ int cmd_eval(int argc, char **argv)
     static const cli_command commands[] = {
         { "retrieval", "recall of captions and pictures, per language", retrieval },
         { "zeroshot", "classification by class names", zeroshot },
+        { "perplexity", "how well a language model foresees a text", cli_eval_perplexity },
         { 0 },
     };
     return cli_dispatch(commands, "ivl eval", "Scores a model on a data set.", argc, argv);

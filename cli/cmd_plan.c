@@ -39,9 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'i': o->image_size = cli_positive(state, arg, "--image-size"); break;
     case 'k': o->patches = cli_positive(state, arg, "--patches"); break;
     case 't': o->text_len = cli_positive(state, arg, "--text-len"); break;
-    case 'c':
-        if (ivl_dtype_parse(arg, &o->compute) != IVL_OK) cli_usage(state, "%s", ivl_last_error());
-        break;
+    case 'c': o->compute = cli_storage(state, arg, "--compute"); break;
     case 'r': o->recompute = true; break;
     case 's': o->caps_file = arg; break;
     case 'n': o->nodes = true; break;

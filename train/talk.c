@@ -2,24 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "data/transform.h"
-#include "model/chat.h"
-#include "model/checkpoint.h"
 #include "model/decoder.h"
-#include "model/llm.h"
-#include "model/weights.h"
-#include "runtime/file.h"
+#include "train/language.h"
 
 enum { MAX_PICTURES = 64 };
 
 struct ivl_talk {
     ivl_device       *dev;
     ivl_stream       *stream;
-    ivl_chat_config   config;
-    ivl_params       *params;
-    ivl_tokenizer    *tok;
+    ivl_language      l;
     ivl_talk_options  o;
     ivl_template      form;
     char             *system;
@@ -38,52 +31,11 @@ struct ivl_talk {
 
 /* --- opening --------------------------------------------------------------------------------------- */
 
-static bool is_chat(const char *model)
-{
-    char *path = ivl_path_join(model, "config.json");
-    char *text = NULL;
-    struct stat st;
-    bool folder = !stat(model, &st) && S_ISDIR(st.st_mode);
-    bool read = folder && path && ivl_read_file(path, 1 << 20, &text, NULL) == IVL_OK;
-    bool chat = read && strstr(text, "\"mm_vision_tower\"") != NULL;
-    free(text), free(path);
-    return chat;
-}
-
-/* Weights of the parameters that config makes. */
-static ivl_status load_weights(ivl_talk *t, const char *model)
-{
-    ivl_params_options o = { .chat = &t->config };
-    ivl_load_options load = { .check_nan = true };
-    IVL_TRY(ivl_params_create(&t->config.tower, &o, &t->params));
-    IVL_TRY(ivl_checkpoint_match(model, t->params, &load));
-    IVL_TRY(ivl_params_alloc(t->params, t->dev, t->o.compute, false));
-    return ivl_checkpoint_load(model, t->params, t->stream, &load, NULL);
-}
-
-/* A language model alone. */
-static ivl_status load_llm(ivl_talk *t, const char *model)
-{
-    ivl_weights *w = NULL;
-    IVL_TRY(ivl_weights_open(model, &w));
-    t->config = (ivl_chat_config){ .tower = ivl_config_default(), .no_tower = true };
-    ivl_status s = ivl_llm_config_load(model, w, &t->config.llm);
-    ivl_weights_close(w);
-    return s == IVL_OK ? load_weights(t, model) : s;
-}
-
-static ivl_status load_chat(ivl_talk *t, const char *dir)
-{
-    IVL_TRY(ivl_chat_config_load(dir, &t->config));
-    t->transform = (ivl_transform){ .fit = IVL_FIT_PAD, .size = ivl_config_image_size(&t->config.tower) };
-    return load_weights(t, dir);
-}
-
 static ivl_status choose_form(ivl_talk *t)
 {
     t->form = IVL_TEMPLATE_VICUNA;
     if (t->o.form) IVL_TRY(ivl_template_parse(t->o.form, &t->form));
-    else IVL_TRY(ivl_template_detect(t->tok, &t->form, &t->system));
+    else IVL_TRY(ivl_template_detect(t->l.tok, &t->form, &t->system));
     if (!t->o.system) return IVL_OK;
     free(t->system);
     t->system = strdup(t->o.system);
@@ -95,11 +47,11 @@ static ivl_status choose_form(ivl_talk *t)
 static ivl_status find_ends(ivl_talk *t)
 {
     ivl_decode_options *d = &t->o.decode;
-    ivl_codec codec = ivl_codec_of(t->tok);
+    ivl_codec codec = ivl_codec_of(t->l.tok);
     int32_t *ids = NULL;
     size_t n = 0;
-    d->n_eos = 0, d->pad = t->config.llm.pad > 0 ? t->config.llm.pad : 0;
-    d->eos[d->n_eos++] = ivl_tokenizer_eos(t->tok);
+    d->n_eos = 0, d->pad = t->l.config.llm.pad > 0 ? t->l.config.llm.pad : 0;
+    d->eos[d->n_eos++] = ivl_tokenizer_eos(t->l.tok);
     IVL_TRY(codec.encode(codec.ctx, ivl_template_end(t->form), &ids, &n));
     if (n == 1 && ids[0] != d->eos[0]) d->eos[d->n_eos++] = ids[0];
     free(ids);
@@ -112,8 +64,9 @@ ivl_status ivl_talk_open(const char *model, ivl_device *dev, const ivl_talk_opti
     IVL_CHECK(t, IVL_ENOMEM, "out of memory");
     t->dev = dev, t->o = *o;
     ivl_status s = ivl_stream_open(dev, &t->stream);
-    if (s == IVL_OK) s = is_chat(model) ? load_chat(t, model) : load_llm(t, model);
-    if (s == IVL_OK) s = ivl_tokenizer_open(model, &t->tok);
+    if (s == IVL_OK) s = ivl_language_load(model, dev, t->stream, o->compute, &t->l);
+    if (s == IVL_OK && !t->l.config.no_tower)
+        t->transform = (ivl_transform){ .fit = IVL_FIT_PAD, .size = ivl_config_image_size(&t->l.config.tower) };
     if (s == IVL_OK) s = choose_form(t);
     if (s == IVL_OK) s = find_ends(t);
     if (s != IVL_OK) {
@@ -127,8 +80,7 @@ ivl_status ivl_talk_open(const char *model, ivl_device *dev, const ivl_talk_opti
 void ivl_talk_close(ivl_talk *t)
 {
     if (!t) return;
-    ivl_params_destroy(t->params);
-    ivl_tokenizer_close(t->tok);
+    ivl_language_free(&t->l);
     ivl_stream_close(t->stream);
     free(t->pixels), free(t->system), free(t);
 }
@@ -141,7 +93,7 @@ ivl_status ivl_talk_show(ivl_talk *t, const ivl_picture *p)
 {
     size_t bytes = (size_t)t->transform.size * (size_t)t->transform.size * 3;
     ivl_image im = { 0 };
-    IVL_CHECK(!t->config.no_tower, IVL_EINVAL, "%s: this model is a language model alone and sees no pictures",
+    IVL_CHECK(!t->l.config.no_tower, IVL_EINVAL, "%s: this model is a language model alone and sees no pictures",
               p->name);
     IVL_CHECK(t->pictures < MAX_PICTURES, IVL_EINVAL, "%s: more than %d pictures", p->name, MAX_PICTURES);
     uint8_t *more = realloc(t->pixels, bytes * (size_t)(t->pictures + 1));
@@ -160,9 +112,9 @@ static ivl_status record(void *ctx, const ivl_scope *s, ivl_prompt *p)
 {
     ivl_talk *t = ctx;
     ivl_graph *g = s->g;
-    int64_t n = t->tokens, size = t->transform.size, k = ivl_chat_picture_tokens(&t->config, size ? size : 1);
+    int64_t n = t->tokens, size = t->transform.size, k = ivl_chat_picture_tokens(&t->l.config, size ? size : 1);
     t->in_ids = ivl_input(g, "ids", IVL_I32, 2, (int64_t[]){ 1, n });
-    ivl_llama m = ivl_chat_llm(s, &t->config);
+    ivl_llama m = ivl_chat_llm(s, &t->l.config);
     *p = (ivl_prompt){ IVL_NONE, IVL_NONE, 0, IVL_MASK_CAUSAL };
     if (!t->pictures) {
         p->x = ivl_llama_embed(&m, t->in_ids);
@@ -173,14 +125,14 @@ static ivl_status record(void *ctx, const ivl_scope *s, ivl_prompt *p)
     t->in_index = ivl_input(g, "index", IVL_I32, 2, (int64_t[]){ 1, n });
     t->in_inverse = ivl_input(g, "inverse", IVL_I32, 2, (int64_t[]){ t->pictures, k });
     ivl_chat_input c = { t->in_ids, IVL_NONE, t->in_index, t->in_inverse };
-    p->x = ivl_chat_embed(s, &t->config, ivl_chat_pictures(s, &t->config, &in), &c);
+    p->x = ivl_chat_embed(s, &t->l.config, ivl_chat_pictures(s, &t->l.config, &in), &c);
     return IVL_OK;
 }
 
 /* Ids with K positions for each picture. *arrays_p: ids[tokens], index[tokens], inverse[pictures,K]. */
 static ivl_status splice(ivl_talk *t, const int32_t *ids, size_t n, int32_t **arrays_p)
 {
-    int64_t k = t->pictures ? ivl_chat_picture_tokens(&t->config, t->transform.size) : 0, marks = 0, at = 0;
+    int64_t k = t->pictures ? ivl_chat_picture_tokens(&t->l.config, t->transform.size) : 0, marks = 0, at = 0;
     for (size_t i = 0; i < n; i++) marks += ids[i] == IVL_IMAGE_TOKEN;
     IVL_CHECK(marks == t->pictures, IVL_EINVAL,
               "the conversation has %lld marks \"<image>\" and %d pictures were shown", (long long)marks, t->pictures);
@@ -207,7 +159,7 @@ static ivl_status feed(ivl_talk *t, ivl_decoder *d, const int32_t *a)
     size_t n = (size_t)t->tokens, side = (size_t)t->transform.size, p = (size_t)t->pictures;
     IVL_TRY(ivl_plan_write(plan, t->stream, t->in_ids, a, n * sizeof *a));
     if (!p) return IVL_OK;
-    size_t k = (size_t)ivl_chat_picture_tokens(&t->config, t->transform.size);
+    size_t k = (size_t)ivl_chat_picture_tokens(&t->l.config, t->transform.size);
     IVL_TRY(ivl_plan_write(plan, t->stream, t->in_pixels, t->pixels, p * side * side * 3));
     IVL_TRY(ivl_plan_write(plan, t->stream, t->in_index, a + n, n * sizeof *a));
     return ivl_plan_write(plan, t->stream, t->in_inverse, a + 2 * n, p * k * sizeof *a);
@@ -222,7 +174,7 @@ static bool hear_token(void *ctx, int row, int32_t token)
     for (int i = 0; i < t->o.decode.n_eos; i++)
         if (token == t->o.decode.eos[i]) return true;
     t->said[t->n_said++] = token;
-    if (!t->hear || ivl_tokenizer_decode(t->tok, t->said, t->n_said, &text) != IVL_OK) return true;
+    if (!t->hear || ivl_tokenizer_decode(t->l.tok, t->said, t->n_said, &text) != IVL_OK) return true;
     size_t n = strlen(text);
     bool broken = n >= 3 && !memcmp(text + n - 3, "\xef\xbf\xbd", 3);
     if (!broken && n > t->heard) {
@@ -248,9 +200,9 @@ static bool speaker_heard(void *ctx, int row, int32_t token) { return hear_token
 static ivl_status write_on(ivl_talk *t, const int32_t *arrays, char **answer_p)
 {
     ivl_decode_options *o = &t->o.decode;
-    int vocab = t->config.llm.vocab, beams = o->beams;
+    int vocab = t->l.config.llm.vocab, beams = o->beams;
     ivl_decoder *d = NULL;
-    ivl_decoder_model m = { t->params, &t->config.tower, &t->config.llm, "llm.", t->o.compute };
+    ivl_decoder_model m = { t->l.params, &t->l.config.tower, &t->l.config.llm, "llm.", t->o.compute };
     ivl_decoder_options size = { 1, beams, (int)t->tokens + o->max_new };
     float *logits = malloc((size_t)beams * (size_t)vocab * sizeof *logits);
     int32_t *out = calloc((size_t)o->max_new + 1, sizeof *out), len = (int32_t)t->tokens;
@@ -264,7 +216,7 @@ static ivl_status write_on(ivl_talk *t, const int32_t *arrays, char **answer_p)
     if (s == IVL_OK) s = ivl_decode(o, &model, &(ivl_decode_rows){ .n = 1 }, logits, out, &len);
     bool ended = false;
     for (int i = 0; s == IVL_OK && len > 0 && i < o->n_eos; i++) ended = ended || out[len - 1] == o->eos[i];
-    if (s == IVL_OK) s = ivl_tokenizer_decode(t->tok, out, (size_t)(len - ended), answer_p);
+    if (s == IVL_OK) s = ivl_tokenizer_decode(t->l.tok, out, (size_t)(len - ended), answer_p);
     ivl_decoder_destroy(d);
     free(logits), free(out), free(t->said);
     t->said = NULL;
@@ -277,15 +229,15 @@ ivl_status ivl_talk_answer(ivl_talk *t, const ivl_turn *turn, int n, void (*hear
     char *text = NULL;
     int32_t *ids = NULL, *arrays = NULL;
     size_t n_ids = 0;
-    ivl_codec codec = ivl_codec_of(t->tok);
+    ivl_codec codec = ivl_codec_of(t->l.tok);
     t->hear = hear, t->ctx = ctx;
     ivl_status s = ivl_prompt_text(t->form, t->system, turn, n, &text);
     if (s == IVL_OK) s = ivl_prompt_encode(&codec, text, &ids, &n_ids);
     if (s == IVL_OK) s = splice(t, ids, n_ids, &arrays);
-    if (s == IVL_OK && t->tokens + t->o.decode.max_new > t->config.llm.max_positions)
+    if (s == IVL_OK && t->tokens + t->o.decode.max_new > t->l.config.llm.max_positions)
         s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
                      "%lld tokens of conversation and %d of answer do not fit into the model's %d",
-                     (long long)t->tokens, t->o.decode.max_new, t->config.llm.max_positions);
+                     (long long)t->tokens, t->o.decode.max_new, t->l.config.llm.max_positions);
     if (s == IVL_OK) s = write_on(t, arrays, answer_p);
     free(text), free(ids), free(arrays);
     return s;

@@ -2,15 +2,9 @@
 #include "data/bpe.h"
 #include "data/tokenizer.h"
 #include "model/gguf.h"
-#include "model/llm.h"
-#include "model/safetensors.h"
 #include "runtime/dtype.h"
-#include "runtime/file.h"
-#include "runtime/rng.h"
-#include "tests/suite.h"
+#include "tests/train/llm_folder.h"
 #include "train/convert.h"
-
-#define ok(call) ck_assert_msg((call) == IVL_OK, "%s", ivl_last_error())
 
 static char dir[] = "/tmp/ivl-convert-XXXXXX";
 static void make_dir(void) { ck_assert_ptr_nonnull(mkdtemp(dir)); }
@@ -26,57 +20,11 @@ static const char *at(const char *name)
     return t;
 }
 
-static ivl_text_config config(int width, bool tied, bool bias)
-{
-    ivl_text_config c = ivl_text_config_default();
-    c.vocab = 400, c.width = width, c.mlp = 96, c.layers = 2, c.heads = 4, c.kv_heads = 2, c.eps = 1e-5,
-    c.rope_theta = 1e5;
-    c.tie_embeddings = tied, c.attention_bias = bias, c.pad = -1;
-    return c;
-}
-
-static ivl_status fill(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
-{
-    ivl_rng r = ivl_rng_make(3, item->name);
-    for (int64_t i = 0; i < n; i++) ((float *)dst)[i] = (float)ivl_rng_normal(r, 0, 0, (uint64_t)(first + i));
-    return IVL_OK;
-}
-
-static void copy(const char *from, const char *to)
-{
-    char *data = NULL;
-    size_t n = 0;
-    ivl_out_file out;
-    ok(ivl_read_file(from, 0, &data, &n));
-    ok(ivl_out_open(to, &out));
-    ck_assert_uint_eq(fwrite(data, 1, n, out.f), n);
-    ok(ivl_out_commit(&out));
-    free(data);
-}
-
 /* A Hugging Face folder; without the tensor `gone`, with an unknown one if `extra`. */
 static const char *make_model(const char *name, ivl_text_config c, const char *gone, bool extra)
 {
     const char *folder = at(name);
-    char path[200];
-    ivl_llm_tensor *t = NULL;
-    int n = 0, k = 0;
-    ok(ivl_llm_tensors(&c, &t, &n));
-    ivl_st_item *item = calloc((size_t)n + 1, sizeof *item);
-    for (int i = 0; i < n; i++)
-        if (!gone || strcmp(gone, t[i].name))
-            item[k++] = (ivl_st_item){ .name = t[i].name, .type = IVL_ST_F32, .rank = t[i].rank,
-                                       .dim = { t[i].dim[0], t[i].dim[1] }, .fill = fill };
-    if (extra)
-        item[k++] = (ivl_st_item){ .name = "a.stranger", .type = IVL_ST_F32, .rank = 1, .dim = { 3 }, .fill = fill };
-    ok(ivl_st_save_dir(folder, item, k, 0, NULL, 0));
-    snprintf(path, sizeof path, "%s/config.json", folder);
-    ok(ivl_llm_config_save(&c, IVL_F32, path));
-    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    copy(source("tests/golden/bpe/tokenizer.json"), path);
-    snprintf(path, sizeof path, "%s/tokenizer_config.json", folder);
-    copy(source("tests/golden/bpe/tokenizer_config.json"), path);
-    free(item), free(t);
+    llm_make(folder, &c, gone, extra, NULL);
     return folder;
 }
 
@@ -118,7 +66,7 @@ START_TEST(test_there_and_back)
     static const struct { ivl_dtype t; double most; } type[] = { { IVL_F32, 0 },      { IVL_F16, 0x1p-11 },
                                                                  { IVL_BF16, 0x1p-8 }, { IVL_Q8_0, 1.01 / 254 },
                                                                  { IVL_Q4_1, 1.01 / 15 }, { IVL_Q4_0, 1.01 / 8 } };
-    const char *hf = make_model("hf", config(64, _i & 1, _i & 2), NULL, false);
+    const char *hf = make_model("hf", llm_config(64, _i & 1, _i & 2), NULL, false);
     convert(hf, at("f32.gguf"), true, IVL_F32);
     convert(at("f32.gguf"), at("back"), false, IVL_F32);
     ck_assert(distance(hf, at("f32.gguf")) == 0);
@@ -146,7 +94,7 @@ END_TEST
 START_TEST(test_tokenizer)
 {
     const char *text = "The capital of Japan\n\n  is 12 Tokyo.<|im_end|>";
-    const char *hf = make_model("hf", config(64, true, false), NULL, false);
+    const char *hf = make_model("hf", llm_config(64, true, false), NULL, false);
     convert(hf, at("a.gguf"), true, IVL_F16);
     convert(at("a.gguf"), at("b"), false, IVL_F16);
     const char *const where[] = { hf, at("a.gguf"), at("b") };
@@ -188,11 +136,11 @@ START_TEST(test_report)
     ivl_convert_report r;
     ivl_convert_options to_gguf = { .gguf = true, .has_dtype = true, .dtype = IVL_Q8_0 }, to_hf = to_gguf;
     to_hf.gguf = false;
-    const char *hf = make_model("lacks", config(64, true, false), "model.layers.1.mlp.up_proj.weight", false);
+    const char *hf = make_model("lacks", llm_config(64, true, false), "model.layers.1.mlp.up_proj.weight", false);
     ck_assert_int_eq(ivl_convert_model(hf, at("no.gguf"), &to_gguf, &r), IVL_EFORMAT);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "missing: model.layers.1.mlp.up_proj.weight"));
     ivl_convert_report_free(&r);
-    hf = make_model("odd", config(72, true, false), NULL, true);
+    hf = make_model("odd", llm_config(72, true, false), NULL, true);
     ok(ivl_convert_model(hf, at("odd.gguf"), &to_gguf, &r));
     ck_assert_int_eq(ivl_load_count(&r.load, IVL_NOTE_EXTRA), 1);
     ck_assert_int_eq(ivl_load_count(&r.load, IVL_NOTE_TYPE), 1 + 2 * 6); /* only mlp.down_proj has rows of 96 */
@@ -202,7 +150,7 @@ START_TEST(test_report)
     ivl_convert_report_free(&r);
     ck_assert_int_eq(ivl_convert_model(hf, hf, &to_gguf, &r), IVL_EINVAL);
     ivl_convert_report_free(&r);
-    ivl_text_config c = config(72, true, false);
+    ivl_text_config c = llm_config(72, true, false);
     c.mlp = 64;
     char path[200];
     snprintf(path, sizeof path, "%s/config.json", hf);
