@@ -4,8 +4,8 @@
 
 #include "cli/decode_args.h"
 #include "cli/model_args.h"
-#include "data/record.h"
 #include "train/captioner.h"
+#include "train/pictures.h"
 
 typedef struct options { cli_model model; const char *images, *prompt; ivl_decode_options decode; } options;
 
@@ -39,25 +39,17 @@ static const struct argp argp = {
     children, NULL, NULL,
 };
 
-enum { MOST = 64 };
-
 static ivl_status batch(const ivl_dataset *ds, int64_t first, int n, ivl_captioner *c)
 {
-    ivl_sample rec[MOST] = { 0 };
-    ivl_picture pic[MOST] = { 0 };
-    char where[MOST][512], *text[MOST] = { 0 };
-    ivl_status s = IVL_OK;
-    for (int i = 0; i < n && s == IVL_OK; i++) {
-        s = ivl_dataset_read(ds, first + i, &rec[i]);
-        ivl_dataset_where(ds, first + i, where[i], sizeof where[i]);
-        pic[i] = (ivl_picture){ rec[i].image, rec[i].image_bytes, where[i] };
-    }
-    if (s == IVL_OK) s = ivl_captioner_run(c, pic, n, text);
+    ivl_pictures p;
+    char *text[IVL_PICTURES] = { 0 };
+    IVL_TRY(ivl_pictures_read(ds, NULL, first, n, &p));
+    ivl_status s = ivl_captioner_run(c, p.pic, n, text);
     for (int i = 0; i < n; i++) {
         if (s == IVL_OK) printf("%s\t%s\n", ivl_dataset_key(ds, first + i), text[i]);
-        ivl_sample_free(&rec[i]);
         free(text[i]);
     }
+    ivl_pictures_free(&p);
     return s;
 }
 
@@ -86,7 +78,7 @@ int cmd_caption(int argc, char **argv)
     ivl_captioner *c = NULL;
     cli_parse(&argp, argc, argv, &o);
     if (cli_open_device(o.model.device, &dev) != IVL_OK) return cli_failed();
-    int n = o.model.options.batch < MOST ? o.model.options.batch : MOST;
+    int n = o.model.options.batch < IVL_PICTURES ? o.model.options.batch : IVL_PICTURES;
     ivl_captioner_options c_o = { o.model.options.compute, n, o.prompt, o.decode };
     ivl_status s = ivl_captioner_open(o.model.dir, dev, &c_o, &c);
     if (s == IVL_OK) s = caption_all(&o, c);

@@ -1,22 +1,15 @@
-/* ivl eval retrieval|zeroshot: scores of a model on a data set. */
-#include <stdlib.h>
-#include <string.h>
-
+/* ivl eval: scores of a model on a data set; here retrieval and zeroshot, the others in cli/eval_*.c. */
+#include "cli/eval.h"
 #include "cli/eval_perplexity.h"
-#include "cli/model_args.h"
-#include "train/eval.h"
 
 typedef struct options {
-    cli_model   model;
-    const char *data, *out, *languages, *classes, *templates, *dataset, *examples;
+    cli_eval    eval;
+    const char *classes, *templates, *dataset, *examples;
     bool        zeroshot;
     int         n_examples;
 } options;
 
 static const struct argp_option rows[] = {
-    { "data", 'd', "PATH", 0, "Shards, a folder, a table (see ivl data check --help)", 0 },
-    { "out", 'o', "F.json", 0, "Where the results go", 0 },
-    { "languages", 'l', "LIST", 0, "Only captions of these languages, comma separated", 0 },
     { "examples", 'e', "F.json", 0, "retrieval: write example searches with their pictures, for ivl report", 0 },
     { "n-examples", 'n', "N", 0, "retrieval: how many (16)", 0 },
     { "classes", 'k', "F.json", 0, "zeroshot: class names in CLIP_benchmark's form {DATASET: [name, ...]}", 0 },
@@ -29,10 +22,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->model; break;
-    case 'd': o->data = arg; break;
-    case 'o': o->out = arg; break;
-    case 'l': o->languages = arg; break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->eval; break;
     case 'e': o->examples = arg; break;
     case 'n': o->n_examples = cli_positive(state, arg, "--n-examples"); break;
     case 'k': o->classes = arg; break;
@@ -40,8 +30,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 's': o->dataset = arg; break;
     case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     case ARGP_KEY_END:
-        if (!o->data) cli_usage(state, "on what? Give --data PATH");
-        if (!o->out) cli_usage(state, "where to? Give --out F.json");
         if (o->zeroshot && (!o->classes || !o->templates)) cli_usage(state, "zeroshot needs --classes and --templates");
         break;
     default: return ARGP_ERR_UNKNOWN;
@@ -49,22 +37,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp_child children[] = { CLI_MODEL_CHILD, { 0 } };
+static const struct argp_child children[] = { CLI_EVAL_CHILD, { 0 } };
 
 static ivl_status evaluate(const options *o, ivl_embedder *e, cli_progress *p)
 {
     ivl_dataset *ds = NULL;
-    ivl_eval_options eval = { .model = o->model.dir,
-                              .data = o->data,
-                              .queries = o->model.options.queries,
-                              .languages = o->languages,
-                              .progress = cli_eval_progress,
-                              .ctx = p,
-                              .examples = o->examples,
-                              .n_examples = o->n_examples };
-    IVL_TRY(ivl_dataset_open(o->data, &ds));
-    ivl_status s = o->zeroshot ? ivl_eval_zeroshot(e, ds, &eval, o->classes, o->templates, o->dataset, o->out)
-                               : ivl_eval_retrieval(e, ds, &eval, o->out);
+    ivl_eval_options eval = cli_eval_options(&o->eval, p);
+    eval.examples = o->examples, eval.n_examples = o->n_examples;
+    IVL_TRY(ivl_dataset_open(eval.data, &ds));
+    ivl_status s = o->zeroshot ? ivl_eval_zeroshot(e, ds, &eval, o->classes, o->templates, o->dataset, o->eval.out)
+                               : ivl_eval_retrieval(e, ds, &eval, o->eval.out);
     ivl_dataset_close(ds);
     return s;
 }
@@ -76,16 +58,14 @@ static int run(int argc, char **argv, bool zeroshot, const char *about)
     ivl_device *dev = NULL;
     ivl_embedder *e = NULL;
     cli_progress p = { 0 };
-    o.model.options.batch = 32;
-    o.model.options.center_crop = zeroshot;
+    o.eval.model.options.batch = 32;
+    o.eval.model.options.center_crop = zeroshot;
     cli_parse(&argp, argc, argv, &o);
-    ivl_status s = cli_open_model(&o.model, &dev, &e);
+    ivl_status s = cli_open_model(&o.eval.model, &dev, &e);
     if (s == IVL_OK) s = evaluate(&o, e, &p);
     ivl_embedder_close(e);
     ivl_device_close(dev);
-    if (s != IVL_OK) return cli_failed();
-    printf("%s\n", o.out);
-    return cli_done();
+    return cli_eval_ended(&o.eval, s);
 }
 
 static int retrieval(int argc, char **argv)
@@ -106,6 +86,7 @@ int cmd_eval(int argc, char **argv)
     static const cli_command commands[] = {
         { "retrieval", "recall of captions and pictures, per language", retrieval },
         { "zeroshot", "classification by class names", zeroshot },
+        { "itm", "do pictures and texts match (a model after stage 2)", cli_eval_itm },
         { "perplexity", "how well a language model foresees a text", cli_eval_perplexity },
         { 0 },
     };

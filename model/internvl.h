@@ -42,6 +42,9 @@ typedef struct ivl_stage2_output {
     ivl_val itm, itc, itg;      /* losses S[] */
     ivl_val itm_hits, itg_hits; /* share of right answers S[] */
 } ivl_stage2_output;
+/* Do picture and text match: logits [R*B,2] of (no, yes) for ids i32[R*B,L], vision [B,M,D]: row r * B + b looks at
+ * picture b. len i32[R*B]: valid tokens, the queries included. */
+ivl_val ivl_match_logits(const ivl_scope *s, ivl_val vision, ivl_val ids, ivl_val len);
 ivl_stage2_output ivl_stage2(const ivl_scope *s, const ivl_stage2_input *in);
 ivl_stage2_output ivl_retrieval(const ivl_scope *s, const ivl_stage2_input *in);
 

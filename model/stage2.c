@@ -35,14 +35,19 @@ ivl_prompt ivl_caption_prompt(const ivl_scope *s, ivl_val vision, ivl_val ids)
     return (ivl_prompt){ x, vision, m.c->queries, IVL_MASK_PREFIX };
 }
 
-/* Final-normed states [3B,Q+L,C] of queries and texts under a rule for each third. */
-static ivl_val thirds(const ivl_scope *s, const ivl_stage2_input *in, ivl_mask mask)
+/* Final-normed states [.,Q+L,C] of queries and texts. */
+static ivl_val pairs(const ivl_scope *s, ivl_val vision, ivl_val ids, ivl_val len, ivl_mask mask)
 {
     ivl_llama m = ivl_qllama(s);
-    ivl_llama_input l = { .len = in->len, .mask = mask, .queries = m.c->queries, .pos = IVL_NONE,
-                          .vision = in->vision };
-    ivl_val x = ivl_join(s->g, query_tokens(s), ivl_llama_embed(&m, in->ids));
+    ivl_llama_input l = { .len = len, .mask = mask, .queries = m.c->queries, .pos = IVL_NONE, .vision = vision };
+    ivl_val x = ivl_join(s->g, query_tokens(s), ivl_llama_embed(&m, ids));
     return ivl_llama_norm(&m, ivl_llama_layers(&m, x, &l, NULL));
+}
+
+/* The same of stage 2's batch, under a rule for each third. */
+static ivl_val thirds(const ivl_scope *s, const ivl_stage2_input *in, ivl_mask mask)
+{
+    return pairs(s, in->vision, in->ids, in->len, mask);
 }
 
 /* Do picture and text match: the mean over the queries of x [n,2]. */
@@ -51,6 +56,11 @@ static ivl_val match(const ivl_scope *s, ivl_val x)
     ivl_val queries = ivl_tokens(s->g, x, 0, s->c->text.queries);
     ivl_val y = ivl_linear(s->g, queries, ivl_weight(s, "itm_head.weight"), ivl_weight(s, "itm_head.bias"));
     return ivl_reshape(s->g, ivl_mean(s->g, y), 2, (int64_t[]){ batch_of(s, x), 2 });
+}
+
+ivl_val ivl_match_logits(const ivl_scope *s, ivl_val vision, ivl_val ids, ivl_val len)
+{
+    return match(s, pairs(s, vision, ids, len, IVL_MASK_FULL));
 }
 
 /* Unit features of ITC's third. */

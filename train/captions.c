@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "data/script.h"
+#include "train/recall.h"
 
 void ivl_captions_free(ivl_captions *c)
 {
     for (int i = 0; i < c->n; i++) free(c->text[i]), free(c->lang[i]);
     free(c->text), free(c->lang), free(c->script), free(c->image_of);
+    free(c->first), free(c->group), free(c->same);
     *c = (ivl_captions){ 0 };
 }
 
@@ -58,19 +60,61 @@ static ivl_status find_scripts(ivl_captions *c)
     return IVL_OK;
 }
 
-ivl_status ivl_captions_read(const ivl_dataset *ds, const char *name, const char *languages, ivl_captions *c)
+/* Numbers the groups; name[i] NULL: none told. */
+static ivl_status number_groups(ivl_captions *c, char *const *name)
 {
-    for (int64_t i = 0; i < ivl_dataset_count(ds); i++) {
+    const char **known = malloc((size_t)(c->n_records + 1) * sizeof *known);
+    IVL_CHECK(known, IVL_ENOMEM, "out of memory");
+    for (int i = 0; i < c->n_records; i++) known[i] = name[i] ? name[i] : "";
+    ivl_status s = ivl_same_texts(known, c->n_records, c->group);
+    for (int i = 0; i < c->n_records; i++)
+        if (!name[i]) c->group[i] = -1;
+    free(known);
+    return s;
+}
+
+static ivl_status read_records(const ivl_dataset *ds, const char *languages, ivl_captions *c, char **group)
+{
+    for (int i = 0; i < c->n_records; i++) {
         ivl_sample rec = { 0 };
         IVL_TRY(ivl_dataset_read_text(ds, i, &rec));
-        bool ok = true;
+        bool ok = !rec.group || (group[i] = strdup(rec.group));
+        c->first[i] = c->n;
         for (int j = 0; j < rec.n_captions && ok; j++)
             if (ivl_language_in(languages, rec.caption[j].lang ? rec.caption[j].lang : ""))
-                ok = add_caption(c, &rec.caption[j], (int32_t)i);
+                ok = add_caption(c, &rec.caption[j], i);
         ivl_sample_free(&rec);
         IVL_CHECK(ok, IVL_ENOMEM, "out of memory");
     }
+    c->first[c->n_records] = c->n;
+    return number_groups(c, group);
+}
+
+ivl_status ivl_captions_read(const ivl_dataset *ds, const char *name, const char *languages, ivl_captions *c)
+{
+    int64_t n = ivl_dataset_count(ds);
+    IVL_CHECK(n < INT32_MAX, IVL_EINVAL, "%s: more than %d records", name, INT32_MAX);
+    char **group = calloc((size_t)n + 1, sizeof *group);
+    c->n_records = (int)n;
+    c->first = calloc((size_t)n + 1, sizeof *c->first), c->group = calloc((size_t)n + 1, sizeof *c->group);
+    ivl_status s = group && c->first && c->group ? read_records(ds, languages, c, group)
+                                                 : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    for (int64_t i = 0; group && i < n; i++) free(group[i]);
+    free(group);
+    IVL_TRY(s);
     IVL_CHECK(c->n > 0, IVL_EFORMAT, "%s: no captions%s%s to evaluate with", name, languages ? " in " : "",
               languages ? languages : "");
+    c->same = calloc((size_t)c->n, sizeof *c->same);
+    IVL_CHECK(c->same, IVL_ENOMEM, "out of memory");
+    IVL_TRY(ivl_same_texts((const char *const *)c->text, c->n, c->same));
     return find_scripts(c);
+}
+
+bool ivl_captions_alike(const ivl_captions *c, int32_t i, int32_t k)
+{
+    if (c->group[i] >= 0 && c->group[i] == c->group[k]) return true;
+    for (int32_t a = c->first[i]; a < c->first[i + 1]; a++)
+        for (int32_t b = c->first[k]; b < c->first[k + 1]; b++)
+            if (c->same[a] == c->same[b]) return true;
+    return false;
 }

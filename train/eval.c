@@ -8,6 +8,7 @@
 #include "train/captions.h"
 #include "train/eval_search.h"
 #include "train/json_save.h"
+#include "train/pictures.h"
 #include "train/recall.h"
 
 enum { CHUNK = 64 };
@@ -19,17 +20,10 @@ static void progress(const ivl_eval_options *o, const char *what, int64_t done, 
 
 static ivl_status embed_chunk(ivl_embedder *e, const ivl_dataset *ds, int64_t first, int n, float *out)
 {
-    ivl_sample rec[CHUNK] = { 0 };
-    ivl_picture pic[CHUNK] = { 0 };
-    char where[CHUNK][512];
-    ivl_status s = IVL_OK;
-    for (int i = 0; i < n && s == IVL_OK; i++) {
-        s = ivl_dataset_read(ds, first + i, &rec[i]);
-        ivl_dataset_where(ds, first + i, where[i], sizeof where[i]);
-        pic[i] = (ivl_picture){ rec[i].image, rec[i].image_bytes, where[i] };
-    }
-    if (s == IVL_OK) s = ivl_embed_pictures(e, pic, n, out);
-    for (int i = 0; i < n; i++) ivl_sample_free(&rec[i]);
+    ivl_pictures p;
+    IVL_TRY(ivl_pictures_read(ds, NULL, first, n, &p));
+    ivl_status s = ivl_embed_pictures(e, p.pic, n, out);
+    ivl_pictures_free(&p);
     return s;
 }
 

@@ -13,6 +13,8 @@ typedef struct ivl_eval_options {
     void       *ctx;
     const char *examples;       /* retrieval: writes search.json for the report here; NULL: none */
     int         n_examples;
+    uint64_t    seed;           /* of what is drawn */
+    int         most;           /* matching: of so many pictures at most; 0: all */
 } ivl_eval_options;
 
 /* Unit vectors of every picture of the data set, in record order: out[count, dim]. A bad picture is an error that
@@ -30,5 +32,16 @@ ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_
  * of its group among the sorted groups. Class vector: mean of the unit text vectors, made unit again. */
 ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *classes,
                              const char *templates, const char *dataset, const char *out_json);
+
+/* Image-text matching by a model of stage 2. Each picture with one of its captions (drawn by seed), with a caption of
+ * another picture (drawn by seed), and with the wrong caption that is most like it by the model's own vectors: all in
+ * its caption's language where that has any, none of a picture that is alike (ivl_captions_alike). A pair is right if
+ * the probability of a match is on its side of one half. {"results": [{..., "task": "image_text_matching",
+ * "hard_negatives_by": "internvl_c", "pictures", "pairs", "seed", "metrics": {"acc", "acc_true_pairs",
+ * "acc_random_negatives", "acc_hard", "acc_hard_negatives", "hard_ranked": share of pictures that prefer their own
+ * caption to the hard one}, "chance": 0.5, "ci95": {each metric: [low, high]}}]}. acc and acc_hard: half true pairs,
+ * half negatives. */
+ivl_status ivl_eval_itm(const char *model_dir, ivl_device *dev, const ivl_embedder_options *e, const ivl_dataset *ds,
+                        const ivl_eval_options *o, const char *out_json);
 
 #endif

@@ -44,16 +44,21 @@ static void add_query(ivl_recall *r, const float *score, const bool *right, int 
     r->queries++;
 }
 
+void ivl_share_interval(double p, int64_t n_queries, double *low_p, double *high_p)
+{
+    double n = (double)n_queries, z = 1.959964;
+    double mid = (p + z * z / (2 * n)) / (1 + z * z / n);
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+    *low_p = mid - half, *high_p = mid + half;
+}
+
 static void finish(ivl_recall *r, int gallery)
 {
-    double n = (double)r->queries, z = 1.959964;
     r->gallery = gallery;
     for (int k = 0; k < IVL_RECALL_KS && r->queries; k++) {
-        double p = r->at[k] /= n;
-        r->chance[k] /= n;
-        double mid = (p + z * z / (2 * n)) / (1 + z * z / n);
-        double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-        r->low[k] = mid - half, r->high[k] = mid + half;
+        r->at[k] /= (double)r->queries;
+        r->chance[k] /= (double)r->queries;
+        ivl_share_interval(r->at[k], r->queries, &r->low[k], &r->high[k]);
     }
 }
 

@@ -13,6 +13,9 @@ typedef struct ivl_recall {
     double  at[IVL_RECALL_KS], chance[IVL_RECALL_KS], low[IVL_RECALL_KS], high[IVL_RECALL_KS];
 } ivl_recall;
 
+/* Wilson's 95 % interval of a share p of n. */
+void ivl_share_interval(double p, int64_t n, double *low_p, double *high_p);
+
 typedef struct ivl_pairs {
     const float   *image, *text;   /* [n_image, dim], [n_text, dim] */
     int            n_image, n_text, dim;

@@ -195,6 +195,27 @@ static ivl_status losses(ivl_parity *c, bool retrieval)
     return s;
 }
 
+/* The matching head by itself says what it says among the three thirds. */
+static ivl_status matching(ivl_parity *c)
+{
+    ivl_parity_run r;
+    batch k = { 0 };
+    IVL_TRY(ivl_parity_begin(c, c->params, false, &r));
+    ivl_status s = batch_make(c, false, &k);
+    if (s == IVL_OK) {
+        ivl_vit_input in = no_input;
+        in.pixels = ivl_parity_rows(&r, "in.stage2.pixel_values", IVL_F32, ROWS);
+        ivl_val vision = ivl_vit(&r.s, &in, NULL), ids = ids_input(&r, "ids", k.b, k.l, k.ids);
+        ivl_val len = ids_input(&r, "len", k.b, 0, k.len);
+        ivl_val logits = ivl_keep(r.s.g, ivl_match_logits(&r.s, vision, ids, len));
+        s = ivl_parity_execute(&r);
+        if (s == IVL_OK) s = ivl_parity_check(&r, logits, "stage2.itm_logits");
+    }
+    batch_free(&k);
+    ivl_parity_end(&r);
+    return s;
+}
+
 static ivl_status fill(ivl_parity *c, void *ctx, ivl_step_shape *shape, const ivl_step_layout *l, char *slot)
 {
     const batch *k = ctx;
@@ -229,5 +250,6 @@ ivl_status ivl_verify_stage2(ivl_parity *c)
     IVL_TRY(image_g(c));
     IVL_TRY(losses(c, false));
     IVL_TRY(losses(c, true));
+    IVL_TRY(matching(c));
     return adamw(c);
 }
