@@ -69,7 +69,7 @@ static const struct argp argp = {
     rows,
     parse,
     "RECIPE.yaml",
-    "Trains stage 1: pictures and texts into one space.\v"
+    "Trains as a recipe says: stage 1, stage 2, or retrieval fine-tuning.\v"
     "Keys come from the recipe, then from the environment (IVL_TRAIN_STEPS=100), then from --set. An "
     "interrupt or SIGTERM "
     "saves a checkpoint and ends with status 0; a killed run goes on with --resume, to the same bits.",
@@ -87,7 +87,8 @@ static void progress(void *ctx, const ivl_train_progress *p)
     if (!v->begun) cli_progress_begin(&v->bar, "train", (double)p->steps, (double)p->step - 1);
     v->begun = true;
     if (p->utilisation > 0) snprintf(roof, sizeof roof, " (%.0f %% of the roof)", 100 * p->utilisation);
-    if (p->stage2)
+    if (p->retrieval) snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f)", p->itm, p->itc);
+    else if (p->stage2)
         snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f, generate %.2f)", p->itm, p->itc, p->itg);
     snprintf(text, sizeof text, "loss %.3f%s  %.0f samples/s  %.0f GFLOP/s%s", p->loss, parts, p->samples_per_s,
              p->gflops, roof);
@@ -131,9 +132,10 @@ int cmd_train(int argc, char **argv)
     options o = { 0 };
     ivl_recipe r;
     cli_parse(&argp, argc, argv, &o);
-    if (o.help_keys)
-        return ivl_conf_help(ivl_recipe_rows, ivl_recipe_n_rows, stdout) == IVL_OK ? cli_done()
-                                                                                   : cli_failed();
+    if (o.help_keys) {
+        ivl_conf_help(ivl_recipe_rows, ivl_recipe_n_rows, stdout);
+        return cli_done();
+    }
     if (ivl_conf_defaults(ivl_recipe_rows, ivl_recipe_n_rows, &r) != IVL_OK) return cli_failed();
     int status;
     ivl_status s = read_recipe(&o, &r);

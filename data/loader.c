@@ -98,10 +98,11 @@ ivl_status ivl_slot_layout_make(const ivl_loader_config *cfg, ivl_slot_layout *l
     }
     ivl_slot_layout l = { 0 };
     l.pixels = place(&l.bytes, pixels);
-    size_t texts = cfg->stage2 ? 3 : 1;
+    size_t texts = cfg->stage2 || cfg->retrieval ? 3 : 1;
     l.ids = place(&l.bytes, rows * texts * (size_t)cfg->text_len * sizeof(int32_t));
     l.len = place(&l.bytes, rows * texts * sizeof(int32_t));
     l.record = place(&l.bytes, rows * sizeof(int64_t));
+    l.group = place(&l.bytes, rows * sizeof(int64_t));
     l.caption = place(&l.bytes, rows * sizeof(int32_t));
     *layout_p = l;
     return IVL_OK;

@@ -38,6 +38,7 @@ typedef struct ivl_loader_config {
     int text_len;                /* L */
     const char *prefix;          /* NULL: "summarize:" */
     bool stage2;                 /* three texts per row, see ivl_slot_layout */
+    bool retrieval;              /* three others: a caption of another picture, the row's without and with a prefix */
     int clean_words;             /* 0: captions as they are; else cleaned, at most so many words */
     const char *langs, *without; /* comma lists of language tags: only these (captions without a tag are none
                                     of them); not these. NULL: all; none */
@@ -48,13 +49,15 @@ typedef struct ivl_loader_config {
 /* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without
  * gaps. With stage2 a row has three texts, ids [B,3,L] and len [B,3]: one to match with the picture, without a prefix
  * (the first B - B/2 rows of a batch have it from another picture, of another group where groups are told); the
- * contrastive one; the one to generate, after IVL_GENERATE_PREFIX. */
+ * contrastive one; the one to generate, after IVL_GENERATE_PREFIX. With retrieval: another picture's to match, the row's
+ * own to match, the contrastive one. */
 #define IVL_GENERATE_PREFIX "English caption:"
 typedef struct ivl_slot_layout {
     size_t pixels;  /* u8 [B,S,S,3] */
     size_t ids;     /* i32 [B,L] */
     size_t len;     /* i32 [B]: tokens that are no padding */
     size_t record;  /* i64 [B]: index in the data set; -1: an empty row (all its parts are zero) */
+    size_t group;   /* i64 [B]: rows of one group (or record, where none is told) have the same number */
     size_t caption; /* i32 [B]: index among the record's captions; -1: none */
     size_t bytes;
 } ivl_slot_layout;

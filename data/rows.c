@@ -42,9 +42,9 @@ static ivl_status tokens(const ivl_loader_config *cfg, const char *prefix, const
     return s;
 }
 
-typedef struct place { uint8_t *pixels; int32_t *ids, *len, *caption; int64_t *record; } place;
+typedef struct place { uint8_t *pixels; int32_t *ids, *len, *caption; int64_t *record, *group; } place;
 
-static size_t texts_of(const ivl_loader_config *cfg) { return cfg->stage2 ? 3 : 1; }
+static size_t texts_of(const ivl_loader_config *cfg) { return cfg->stage2 || cfg->retrieval ? 3 : 1; }
 
 static place place_of(const ivl_row_job *j, void *slot, int size, int row)
 {
@@ -54,7 +54,7 @@ static place place_of(const ivl_row_job *j, void *slot, int size, int row)
     return (place){ (uint8_t *)p + l->pixels + (size_t)row * (size_t)size * (size_t)size * 3,
                     (int32_t *)(void *)(p + l->ids) + (size_t)row * texts * (size_t)j->cfg->text_len,
                     (int32_t *)(void *)(p + l->len) + (size_t)row * texts, (int32_t *)(void *)(p + l->caption) + row,
-                    (int64_t *)(void *)(p + l->record) + row };
+                    (int64_t *)(void *)(p + l->record) + row, (int64_t *)(void *)(p + l->group) + row };
 }
 
 static void make_empty(const ivl_row_job *j, const place *to, int size)
@@ -63,12 +63,21 @@ static void make_empty(const ivl_row_job *j, const place *to, int size)
     size_t texts = texts_of(j->cfg);
     if (j->cfg->text_len) memset(to->ids, 0, texts * (size_t)j->cfg->text_len * sizeof *to->ids);
     memset(to->len, 0, texts * sizeof *to->len);
-    *to->caption = -1, *to->record = -1;
+    *to->caption = -1, *to->record = -1, *to->group = -1;
 }
 
 static bool same_group(const ivl_sample *a, const ivl_sample *b)
 {
     return a->group && b->group && !strcmp(a->group, b->group);
+}
+
+/* What rows of one group share, and no others: below -1 by the group's name (64-bit FNV-1a), else the record. */
+static int64_t group_number(const ivl_sample *rec, int64_t record)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    if (!rec->group) return record;
+    for (const char *p = rec->group; *p; p++) h = (h ^ (uint8_t)*p) * 0x100000001b3u;
+    return -2 - (int64_t)(h >> 2);
 }
 
 /* A caption of another picture, drawn by (seed, step, row). */
@@ -99,8 +108,13 @@ static ivl_status texts(const ivl_row_job *j, const ivl_sample *rec, int64_t rec
     const ivl_loader_config *cfg = j->cfg;
     int batch = ivl_loader_segment(cfg, step)->batch;
     const char *prefix = cfg->prefix ? cfg->prefix : "summarize:";
-    if (!cfg->stage2) return tokens(cfg, prefix, caption, to->ids, to->len);
     int32_t *ids = to->ids, n = cfg->text_len;
+    if (cfg->retrieval) {
+        IVL_TRY(negative_text(j, rec, record, step, row, ids, to->len));
+        IVL_TRY(tokens(cfg, "", caption, ids + n, to->len + 1));
+        return tokens(cfg, prefix, caption, ids + 2 * n, to->len + 2);
+    }
+    if (!cfg->stage2) return tokens(cfg, prefix, caption, ids, to->len);
     if ((int)row < batch - batch / 2) IVL_TRY(negative_text(j, rec, record, step, row, ids, to->len));
     else IVL_TRY(tokens(cfg, "", caption, ids, to->len));
     IVL_TRY(tokens(cfg, prefix, caption, ids + n, to->len + 1));
@@ -125,7 +139,7 @@ static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, 
                      e->rec.n_captions ? " in a wanted language" : "");
     if (s == IVL_OK && cfg->tok) s = texts(j, &e->rec, record, step, row, e->rec.caption[caption].text, to);
     if (s == IVL_OK) s = ivl_transform_apply(&t, &e->image, cfg->seed, (uint64_t)step, row, to->pixels);
-    *to->record = record, *to->caption = caption;
+    *to->record = record, *to->caption = caption, *to->group = group_number(&e->rec, record);
     if (!kept) ivl_cached_destroy(e);
     return s;
 }

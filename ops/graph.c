@@ -94,7 +94,7 @@ static bool same_extern(const ivl_value *v, const ivl_tensor *t)
     if (t->buf.handle || t->buf.host)
         return v->t.buf.handle == t->buf.handle && v->t.buf.host == t->buf.host && v->t.off == t->off &&
                ivl_numel(&v->t) == ivl_numel(t);
-    return t->name && !strcmp(v->name, t->name);
+    return t->name && !strcmp(v->name, t->name) && ivl_numel(&v->t) == ivl_numel(t);
 }
 
 static ivl_val extern_value(ivl_graph *g, const ivl_tensor *t)

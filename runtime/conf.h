@@ -51,8 +51,8 @@ ivl_status ivl_conf_env(const ivl_conf_row *rows, int n, void *base, const char 
 ivl_status ivl_conf_print(const ivl_conf_row *rows, int n, const void *base, bool with_help, FILE *f);
 /* The same in memory; *text_p is freed by the caller. */
 ivl_status ivl_conf_text(const ivl_conf_row *rows, int n, const void *base, char **text_p);
-/* Key, kind, default, range and help of every row, for people. */
-ivl_status ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f);
+/* Key, kind, default, range and help of every row, for people; ferror tells whether it was written. */
+void ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f);
 
 /* --- between conf.c and yaml.c ------------------------------------------------------------------------- */
 

@@ -127,7 +127,7 @@ static void kind_text(const ivl_conf_row *row, char *text, size_t n)
     else snprintf(text, n, "%s", kind[row->type]);
 }
 
-ivl_status ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f)
+void ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f)
 {
     for (int i = 0; i < n; i++) {
         char kind[512];
@@ -135,6 +135,4 @@ ivl_status ivl_conf_help(const ivl_conf_row *rows, int n, FILE *f)
         fprintf(f, "  %s: %s\n      %s; default: %s\n", rows[i].key, rows[i].help, kind,
                 *rows[i].def ? rows[i].def : "empty");
     }
-    IVL_CHECK(!ferror(f), IVL_EIO, "the help could not be written");
-    return IVL_OK;
 }

@@ -13,9 +13,12 @@ const ivl_conf_row ivl_recipe_rows[] = {
     ROW(IVL_CONF_STRING, model, "small", 0, 0,
         "size of a fresh model (tiny, small, internvl_14b, sweep/N), or its config.json"),
     ROW(IVL_CONF_STRING, init, "", 0, 0, "model directory to start from; empty: random weights"),
-    CHOICE(stage, "1", "1 2", "1: contrastive; 2: matching, contrast and generation, with queries (see init)"),
-    CHOICE(train, "new", "new text all",
-           "what trains in stage 2: new (queries, cross attention, their heads), also the text side, or everything"),
+    CHOICE(stage, "1", "1 2 retrieval",
+           "1: contrastive; 2: matching, contrast and generation, with queries; retrieval: fine-tuning of a model of "
+           "stage 2 by matching and contrast of both poolings, for pictures with several captions (see init)"),
+    CHOICE(train, "auto", "auto new text heads all",
+           "what trains in stage 2 and retrieval: new (queries, cross attention, their heads), also the text side, only "
+           "heads (projections, pooling, matching, logit_scale), or all; auto: new in stage 2, all in retrieval"),
     ROW(IVL_CONF_INT, queries, "0", 0, 4096, "stage 2: query tokens to add; 0: as the model has"),
     ROW(IVL_CONF_INT, cross_every, "2", 1, 1024, "stage 2: every such layer of the text side looks at the picture"),
     ROW(IVL_CONF_STRING, data, "", 0, 0,
@@ -75,9 +78,15 @@ ivl_status ivl_recipe_check(const ivl_recipe *r)
     IVL_CHECK(r->crop_min <= r->crop_max, IVL_EINVAL, "crop_min: %g is above crop_max: %g", r->crop_min, r->crop_max);
     IVL_CHECK(r->low_steps <= r->steps, IVL_EINVAL, "low_steps: %lld is above steps: %lld", (long long)r->low_steps,
               (long long)r->steps);
-    IVL_CHECK(strcmp(r->stage, "2") || r->init[0], IVL_EINVAL,
-              "init is not set: stage 2 goes on from a model of stage 1, as --set init=DIR");
-    IVL_CHECK(strcmp(r->stage, "2") || (!r->micro_batch && !r->low_steps), IVL_EINVAL,
+    bool first = !strcmp(r->stage, "1"), retrieval = !strcmp(r->stage, "retrieval");
+    IVL_CHECK(first || r->init[0], IVL_EINVAL,
+              "init is not set: %s goes on from a model of %s, as --set init=DIR", retrieval ? "retrieval" : "stage 2",
+              retrieval ? "stage 2" : "stage 1");
+    IVL_CHECK(retrieval || strcmp(r->train, "heads"), IVL_EINVAL,
+              "train: heads is for stage: retrieval; the heads of a new stage 2 have nothing to look at");
+    IVL_CHECK(!retrieval || !r->queries, IVL_EINVAL,
+              "queries: %lld are added in stage 2; retrieval goes on from a model with some", (long long)r->queries);
+    IVL_CHECK(first || (!r->micro_batch && !r->low_steps), IVL_EINVAL,
               "micro_batch and low_steps are for stage 1");
     return IVL_OK;
 }

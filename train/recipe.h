@@ -1,4 +1,4 @@
-/* A stage-1 training recipe: what conf/stage1*.yaml holds. Every key with its help is in recipe.c's table. */
+/* A training recipe: what conf/{stage1,stage2,retrieval}_*.yaml hold. Every key with its help is in recipe.c. */
 #ifndef IVL_TRAIN_RECIPE_H
 #define IVL_TRAIN_RECIPE_H
 

@@ -43,13 +43,13 @@ static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int
     };
     const ivl_metric parts[] = { { "itm", p->itm },
                                  { "itc", p->itc },
-                                 { "itg", p->itg },
                                  { "itm_accuracy", p->itm_hits },
+                                 { "itg", p->itg }, /* these not in retrieval */
                                  { "itg_accuracy", p->itg_hits } };
     enum { N = sizeof m / sizeof *m, PARTS = sizeof parts / sizeof *parts };
     ivl_metric all[N + PARTS];
     memcpy(all, m, sizeof m), memcpy(all + N, parts, sizeof parts);
-    return ivl_metrics_write(t->metrics, step, all, N + (t->stage2 ? PARTS : 0));
+    return ivl_metrics_write(t->metrics, step, all, N + (t->retrieval ? PARTS - 2 : t->stage2 ? PARTS : 0));
 }
 
 static ivl_status bad_step(ivl_trainer *t, int64_t step)
@@ -82,11 +82,12 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
                              .lr_image = f->lr_image,
                              .skipped = !isfinite(v[1]),
                              .stage2 = t->stage2,
+                             .retrieval = t->retrieval,
                              .itm = v[IVL_STEP_ITM],
                              .itc = v[IVL_STEP_ITC],
-                             .itg = v[IVL_STEP_ITG],
+                             .itg = t->retrieval ? 0 : v[IVL_STEP_ITG],
                              .itm_hits = v[IVL_STEP_ITM_HITS],
-                             .itg_hits = v[IVL_STEP_ITG_HITS] };
+                             .itg_hits = t->retrieval ? 0 : v[IVL_STEP_ITG_HITS] };
     t->step_time = t->step_time > 0 ? 0.9 * t->step_time + 0.1 * took : took; /* results come in bursts */
     p.samples_per_s = (double)t->r->batch / t->step_time;
     p.gflops = t->flops[ivl_trainer_segment(t, f->step)] / t->step_time / 1e9;

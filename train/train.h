@@ -1,4 +1,4 @@
-/* A stage-1 training run: recipe in, model folder out. Output folder:
+/* A training run: recipe in, model folder out. Output folder:
  *   recipe.yaml      what the run uses, every key
  *   metrics.jsonl    a line per step, and TensorBoard events beside it
  *   checkpoints/     step-N/, see train/state.h
@@ -14,7 +14,8 @@ typedef struct ivl_train_progress {
     double  loss, grad_norm, logit_scale, lr_image, samples_per_s, gflops; /* of a step some steps ago */
     double  itm, itc, itg, itm_hits, itg_hits; /* stage 2: losses, shares of right answers */
     double  utilisation;      /* gflops over the device's measured roof; 0: not known */
-    bool    stage2, skipped;  /* skipped: its gradient was not finite: nothing was updated */
+    bool    stage2, retrieval; /* matching is learned (in retrieval too); without generation */
+    bool    skipped;          /* its gradient was not finite: nothing was updated */
 } ivl_train_progress;
 
 typedef struct ivl_train_options {

@@ -108,7 +108,8 @@ void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, cons
         char *to = f->record[i].host;
         size_t row = (size_t)i * (size_t)s->micro, n = (size_t)s->micro;
         memcpy(to + l->pixels, from + t->layout.pixels + row * pixels, n * pixels);
-        if (t->stage2) fill_texts(t, s, l, from, to);
+        if (t->retrieval) ivl_trainer_fill_retrieval(t, s, l, from, to);
+        else if (t->stage2) fill_texts(t, s, l, from, to);
         else fill_text(t, l, from, to, row, n, ids);
         if (s->patches) fill_keep(t, step, s, (int)row, (int32_t *)(void *)(to + l->keep));
         if (s->drop_path) fill_drop(t, step, s, (int)row, (float *)(void *)(to + l->drop));

@@ -34,8 +34,8 @@ static ivl_status configure_stage2(ivl_trainer *t)
     IVL_TRY(ivl_tokenizer_encode(t->tok, IVL_GENERATE_PREFIX, &ids, &n));
     free(ids);
     t->prefix_tokens = (int)n;
-    IVL_CHECK(t->r->text_len > (int64_t)n + 1, IVL_EINVAL, "text_len: %lld tokens leave no room after \"%s\"",
-              (long long)t->r->text_len, IVL_GENERATE_PREFIX);
+    IVL_CHECK(t->retrieval || t->r->text_len > (int64_t)n + 1, IVL_EINVAL,
+              "text_len: %lld tokens leave no room after \"%s\"", (long long)t->r->text_len, IVL_GENERATE_PREFIX);
     return IVL_OK;
 }
 
@@ -49,6 +49,7 @@ static ivl_status configure(ivl_trainer *t)
         IVL_CHECK(vocab <= t->config.text.vocab, IVL_EINVAL,
                   "%s: %d tokens, and the model of %s has %d: not its tokenizer", r->tokenizer, vocab,
                   r->init, t->config.text.vocab);
+        if (t->retrieval) t->config.vit.image_size = (int)r->image_size, t->config.force_image_size = 0;
     } else {
         t->config.vit.image_size = (int)r->image_size;
         t->config.force_image_size = 0;
@@ -63,26 +64,16 @@ static ivl_status configure(ivl_trainer *t)
     return IVL_OK;
 }
 
-/* What trains in stage 2: ctx is the recipe's word. */
-static bool trains(void *ctx, const char *name)
-{
-    const char *what = ctx;
-    bool added = !strcmp(name, "query_tokens") || !strcmp(name, "logit_scale") ||
-                 strstr(name, "qllama.model.layers.") || !strncmp(name, "clip_projector2.", 16) ||
-                 !strncmp(name, "itm_head.", 9);
-    if (!strncmp(name, "qllama.model.layers.", 20)) added = strstr(name, ".cross_attn.") != NULL;
-    bool text = !strncmp(name, "qllama.", 7) || !strcmp(name, "text_projection");
-    return added || !strcmp(what, "all") || (!strcmp(what, "text") && text);
-}
-
 static ivl_status open_model(ivl_trainer *t)
 {
     ivl_params_options o = { .parts = t->stage2 ? IVL_PARTS_ALL : IVL_PART_C, .stage = IVL_STAGE_1 };
-    if (t->stage2) o.trains = trains, o.ctx = t->r->train;
+    if (t->stage2) o.trains = ivl_trainer_trains, o.ctx = (void *)(uintptr_t)t->r;
     o.layerwise = t->r->layer_decay_image != 1 || t->r->layer_decay_text != 1;
     IVL_TRY(ivl_dtype_parse(t->r->compute, &t->dtype));
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
-    ivl_load_options load = { .check_nan = true, .allow_missing = t->stage2 ? IVL_PART_G | IVL_PART_LM : 0u };
+    ivl_load_options load = { .check_nan = true, .resize_positions = t->retrieval };
+    if (t->stage2 && !t->retrieval) load.allow_missing = IVL_PART_G | IVL_PART_LM;
+    if (t->retrieval) IVL_TRY(ivl_trainer_check_init(t));
     if (t->r->init[0]) IVL_TRY(ivl_checkpoint_match(t->r->init, t->params, &load));
     IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
     if (!t->r->init[0] || t->stage2) IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed));
@@ -95,7 +86,7 @@ static ivl_status open_model(ivl_trainer *t)
 static void shapes(ivl_trainer *t)
 {
     const ivl_recipe *r = t->r;
-    ivl_step_shape s = { .stage = t->stage2 ? IVL_STEP_STAGE2 : IVL_STEP_STAGE1,
+    ivl_step_shape s = { .stage = t->retrieval ? IVL_STEP_RETRIEVAL : t->stage2 ? IVL_STEP_STAGE2 : IVL_STEP_STAGE1,
                          .batch = (int)r->batch,
                          .micro = (int)(r->micro_batch ? r->micro_batch : r->batch),
                          .image_size = (int)r->image_size,
@@ -210,6 +201,7 @@ static ivl_status open_loader(ivl_trainer *t)
                               .tok = t->tok,
                               .text_len = (int)r->text_len,
                               .stage2 = t->stage2,
+                              .retrieval = t->retrieval,
                               .end_step = r->steps,
                               .bad = IVL_BAD_SKIP,
                               .cache_bytes = (size_t)1 << 30,
@@ -245,7 +237,8 @@ static ivl_status save_recipe(ivl_trainer *t)
 ivl_status ivl_trainer_open(ivl_trainer *t)
 {
     IVL_TRY(ivl_recipe_check(t->r));
-    t->stage2 = !strcmp(t->r->stage, "2");
+    t->retrieval = !strcmp(t->r->stage, "retrieval");
+    t->stage2 = t->retrieval || !strcmp(t->r->stage, "2");
     IVL_CHECK(!t->stage2 || !t->o->record, IVL_EUNSUPPORTED, "--record writes runs of stage 1 only");
     IVL_TRY(ivl_conf_text(ivl_recipe_rows, ivl_recipe_n_rows, t->r, &t->recipe_text));
     t->checkpoints = ivl_path_join(t->o->out, "checkpoints");

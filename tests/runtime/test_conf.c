@@ -236,7 +236,7 @@ START_TEST(test_files)
     remove(name);
     size_t n;
     f = open_memstream(&help, &n);
-    ck_assert_int_eq(ivl_conf_help(rows, N, f), IVL_OK);
+    ivl_conf_help(rows, N, f);
     fclose(f);
     ck_assert(strstr(help, "optim.rate: a thing\n      number, 0 to 1; default: 1e-3") != NULL);
     free(help);

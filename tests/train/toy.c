@@ -5,8 +5,8 @@
 
 #include "runtime/file.h"
 
-enum { PICTURES = 6, SIDE = 28 };
-static const char *const words[PICTURES] = { "a cat on the table", "two dogs",    "red street",
+enum { SIDE = 28 };
+const char *const toy_words[TOY_PICTURES] = { "a cat on the table", "two dogs",    "red street",
                                              "a small green bus",  "a cat asleep", "street by night" };
 
 char toy_dir[64];
@@ -22,7 +22,7 @@ static void draw(const char *path, int i)
     ck_assert_int_ne(png_image_write_to_file(&im, path, 0, rgb, 0, NULL), 0);
 }
 
-/* Two captions a picture, the second with other words. */
+/* Two captions a picture; two pictures are of one group. */
 void toy_setup(void)
 {
     char here[2048];
@@ -33,12 +33,13 @@ void toy_setup(void)
     snprintf(list, sizeof list, "data=%s/list.csv", toy_dir);
     FILE *f = fopen(list + 5, "w");
     ck_assert_ptr_nonnull(f);
-    fprintf(f, "path,caption\n");
-    for (int i = 0; i < PICTURES; i++) {
+    fprintf(f, "path,caption,group\n");
+    for (int i = 0; i < TOY_PICTURES; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%d.png", toy_dir, i);
         draw(path, i);
-        fprintf(f, "%s,%s\n%s,%s seen again\n", path, words[i], path, words[i]);
+        const char *group = strstr(toy_words[i], "cat") ? "cats" : "";
+        fprintf(f, "%s,%s,%s\n%s,%s again,%s\n", path, toy_words[i], group, path, toy_words[i], group);
     }
     fclose(f);
 }
@@ -53,7 +54,7 @@ static void set(ivl_recipe *r, const char *assignment)
 
 void toy_recipe(ivl_recipe *r, const char *const *more)
 {
-    static const char *const usual[] = { "model=tiny",   "batch=4",       "text_len=40", "image_size=28",
+    static const char *const usual[] = { "model=tiny",   "batch=4",       "text_len=28", "image_size=28",
                                          "lr_text=3e-3", "lr_image=3e-3", "lr_other=3e-3", "warmup=2",
                                          "crop_min=1",   "checkpoint_every=3" };
     ck_assert_int_eq(ivl_conf_defaults(ivl_recipe_rows, ivl_recipe_n_rows, r), IVL_OK);

@@ -5,7 +5,9 @@
 #include "tests/suite.h"
 #include "train/train.h"
 
+enum { TOY_PICTURES = 6 };
 extern char toy_dir[];
+extern const char *const toy_words[TOY_PICTURES]; /* picture i's captions: this, and the same with " again" */
 
 void toy_setup(void);    /* a checked fixture: toy_dir, with the data in it */
 void toy_teardown(void);
