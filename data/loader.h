@@ -49,8 +49,8 @@ typedef struct ivl_loader_config {
 /* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without
  * gaps. With stage2 a row has three texts, ids [B,3,L] and len [B,3]: one to match with the picture, without a prefix
  * (the first B - B/2 rows of a batch have it from another picture, of another group where groups are told); the
- * contrastive one; the one to generate, after IVL_GENERATE_PREFIX. With retrieval: another picture's to match, the row's
- * own to match, the contrastive one. */
+ * contrastive one; the one to generate, after IVL_GENERATE_PREFIX. With retrieval: another picture's to match, the
+ * row's own to match, the contrastive one. */
 #define IVL_GENERATE_PREFIX "English caption:"
 typedef struct ivl_slot_layout {
     size_t pixels;  /* u8 [B,S,S,3] */

@@ -17,8 +17,8 @@ const ivl_conf_row ivl_recipe_rows[] = {
            "1: contrastive; 2: matching, contrast and generation, with queries; retrieval: fine-tuning of a model of "
            "stage 2 by matching and contrast of both poolings, for pictures with several captions (see init)"),
     CHOICE(train, "auto", "auto new text heads all",
-           "what trains in stage 2 and retrieval: new (queries, cross attention, their heads), also the text side, only "
-           "heads (projections, pooling, matching, logit_scale), or all; auto: new in stage 2, all in retrieval"),
+           "what trains in stage 2 and retrieval: new (queries, cross attention, their heads), also the text side, "
+           "only heads (projections, pooling, matching, logit_scale), or all; auto: new in stage 2, all in retrieval"),
     ROW(IVL_CONF_INT, queries, "0", 0, 4096, "stage 2: query tokens to add; 0: as the model has"),
     ROW(IVL_CONF_INT, cross_every, "2", 1, 1024, "stage 2: every such layer of the text side looks at the picture"),
     ROW(IVL_CONF_STRING, data, "", 0, 0,

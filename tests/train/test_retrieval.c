@@ -101,8 +101,8 @@ START_TEST(stopped_and_resumed_is_the_same)
     const char *const more[] = { "stage=retrieval",     init(),          "steps=7", "layer_decay_image=0.7",
                                  "layer_decay_text=0.6", "drop_path=0.3", "flip=true", NULL };
     toy_must("whole", more, (ivl_train_options){ 0 });
-    ck_assert_int_eq(
-        toy_train("parts", more, (ivl_train_options){ .stop = &w.stop, .progress = toy_hear, .ctx = &w }, &done), IVL_OK);
+    ivl_train_options early = { .stop = &w.stop, .progress = toy_hear, .ctx = &w };
+    ck_assert_int_eq(toy_train("parts", more, early, &done), IVL_OK);
     ck_assert(!done);
     toy_must("parts", more, (ivl_train_options){ .resume = true });
     char *a = toy_bytes("whole/model/model.safetensors", &n), *b = toy_bytes("parts/model/model.safetensors", &m);
