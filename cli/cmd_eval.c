@@ -86,6 +86,7 @@ int cmd_eval(int argc, char **argv)
     static const cli_command commands[] = {
         { "retrieval", "recall of captions and pictures, per language", retrieval },
         { "zeroshot", "classification by class names", zeroshot },
+        { "caption", "captions beside people's (a model after stage 2)", cli_eval_caption },
         { "itm", "do pictures and texts match (a model after stage 2)", cli_eval_itm },
         { "perplexity", "how well a language model foresees a text", cli_eval_perplexity },
         { 0 },

@@ -15,6 +15,7 @@ ivl_eval_options cli_eval_options(const cli_eval *o, cli_progress *p);
 /* Prints where the results are, or the error; the exit status. */
 int cli_eval_ended(const cli_eval *o, ivl_status s);
 
+int cli_eval_caption(int argc, char **argv);
 int cli_eval_itm(int argc, char **argv);
 
 #endif

@@ -3,8 +3,9 @@
 
 typedef struct options { cli_eval eval; uint64_t seed; int most; } options;
 
+enum { PICTURES = 3100 };
 static const struct argp_option rows[] = {
-    { "pictures", 'n', "N", 0, "Only so many pictures, drawn by the seed (all)", 0 },
+    { "pictures", PICTURES, "N", 0, "Only so many pictures, drawn by the seed (all)", 0 },
     { "seed", 's', "N", 0, "Of what is drawn: captions, wrong captions, pictures (0)", 0 },
     { 0 },
 };
@@ -14,7 +15,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->eval; break;
-    case 'n': o->most = cli_positive(state, arg, "--pictures"); break;
+    case PICTURES: o->most = cli_positive(state, arg, "--pictures"); break;
     case 's': o->seed = (uint64_t)cli_number(state, arg, "--seed", 0, 9e15); break;
     case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     default: return ARGP_ERR_UNKNOWN;

@@ -52,7 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         m->options.queries = *arg == 'g';
         break;
     case ARGP_KEY_END:
-        if (!m->dir) cli_usage(state, "which model? Give its folder as --model DIR");
+        if (!m->dir && !m->optional) cli_usage(state, "which model? Give its folder as --model DIR");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -4,7 +4,11 @@
 
 #include "cli/cli.h"
 
-typedef struct cli_model { const char *dir, *device; ivl_embedder_options options; } cli_model;
+typedef struct cli_model {
+    const char *dir, *device;
+    ivl_embedder_options options;
+    bool optional; /* set before parsing: it may do without --model */
+} cli_model;
 
 /* For `children` of a command's argp; its input is a cli_model. */
 extern const struct argp cli_model_argp;

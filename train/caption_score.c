@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/rouge.h"
+
 enum { ORDERS = 4 };
 
 /* word: numbers from 1, then zeros; order 0..3; df: cases whose references have it; seen_in: the last of them. */
@@ -295,6 +297,11 @@ ivl_status ivl_caption_score(const ivl_caption_case *one, int n, ivl_caption_sco
     for (int i = 0; s == IVL_OK && i < n; at += (size_t)one[i].n_references + 1, i++)
         s = read_case(&c, &one[i], i, t + at);
     if (s == IVL_OK) score_all(&c, one, n, t, &out, each);
+    for (int i = 0; s == IVL_OK && i < n; i++) {
+        double rouge = 0;
+        s = ivl_rouge_l(&one[i], &rouge);
+        out.rouge_l += rouge / n;
+    }
     for (size_t i = 0; t && i < texts; i++) free(t[i].term);
     for (size_t i = 0; i < c.n_words; i++) free(c.word[i]);
     free(t), free(c.gram), free(c.gram_slot), free(c.word), free(c.word_slot);

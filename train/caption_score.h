@@ -15,6 +15,7 @@ typedef struct ivl_caption_scores {
     double cider;       /* what pycocoevalcap calls CIDEr: CIDEr-D, clipped and with length penalty, sigma 6; 0..10 */
     double cider_plain; /* the first CIDEr: cosines without either (1411.5726 section 4) */
     double bleu[4];     /* BLEU-1..4 of the corpus, closest reference length */
+    double rouge_l;     /* mean over the cases, see train/rouge.h */
 } ivl_caption_scores;
 
 /* The cases together are the corpus whose n-grams are counted for the weights. each: NULL, or [n] for every case's

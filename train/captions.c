@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/sample.h"
 #include "data/script.h"
 #include "train/recall.h"
 
@@ -117,4 +118,25 @@ bool ivl_captions_alike(const ivl_captions *c, int32_t i, int32_t k)
         for (int32_t b = c->first[k]; b < c->first[k + 1]; b++)
             if (c->same[a] == c->same[b]) return true;
     return false;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+ivl_status ivl_captions_draw(const ivl_captions *c, int most, uint64_t seed, int32_t **record_p, int *n_p)
+{
+    ivl_rng r = ivl_rng_make(seed, "captions:records");
+    int32_t *record = malloc((size_t)c->n_records * sizeof *record);
+    int n = 0;
+    IVL_CHECK(record, IVL_ENOMEM, "out of memory");
+    for (int64_t i = 0; i < c->n_records && (!most || n < most); i++) {
+        int32_t k = (int32_t)ivl_permute(r, 0, c->n_records, i);
+        if (c->first[k] < c->first[k + 1]) record[n++] = k;
+    }
+    qsort(record, (size_t)n, sizeof *record, by_number);
+    *record_p = record, *n_p = n;
+    return IVL_OK;
 }

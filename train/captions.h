@@ -23,6 +23,9 @@ void       ivl_captions_free(ivl_captions *c); /* accepts a zeroed one */
 /* Pictures i and k may have a caption that describes both: they are of one group, or share a wording. */
 bool ivl_captions_alike(const ivl_captions *c, int32_t i, int32_t k);
 
+/* Records that have a caption, at most `most` of them (0: all), drawn by seed, in order. *record_p: the caller's. */
+ivl_status ivl_captions_draw(const ivl_captions *c, int most, uint64_t seed, int32_t **record_p, int *n_p);
+
 /* lang is in the comma-separated list; an empty list holds all. */
 bool ivl_language_in(const char *list, const char *lang);
 

@@ -5,36 +5,57 @@
 
 #include <jansson.h>
 
-#include "train/captions.h"
 #include "train/eval_search.h"
 #include "train/json_save.h"
 #include "train/pictures.h"
 #include "train/recall.h"
 
-enum { CHUNK = 64 };
+enum { CHUNK = IVL_PICTURES };
 
 static void progress(const ivl_eval_options *o, const char *what, int64_t done, int64_t total)
 {
     if (o->progress) o->progress(o->ctx, what, done, total);
 }
 
-static ivl_status embed_chunk(ivl_embedder *e, const ivl_dataset *ds, int64_t first, int n, float *out)
+static ivl_status embed_chunk(ivl_embedder *e, const ivl_dataset *ds, const int32_t *record, int64_t first, int n,
+                              float *out)
 {
     ivl_pictures p;
-    IVL_TRY(ivl_pictures_read(ds, NULL, first, n, &p));
+    IVL_TRY(ivl_pictures_read(ds, record ? record + first : NULL, first, n, &p));
     ivl_status s = ivl_embed_pictures(e, p.pic, n, out);
     ivl_pictures_free(&p);
     return s;
 }
 
-ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out)
+ivl_status ivl_embed_records(ivl_embedder *e, const ivl_dataset *ds, const int32_t *record, int64_t n,
+                             const ivl_eval_options *o, float *out)
 {
-    int64_t n = ivl_dataset_count(ds), dim = ivl_embedder_dim(e);
+    int64_t dim = ivl_embedder_dim(e);
     for (int64_t i = 0; i < n; i += CHUNK) {
         progress(o, "pictures", i, n);
-        IVL_TRY(embed_chunk(e, ds, i, n - i < CHUNK ? (int)(n - i) : CHUNK, out + i * dim));
+        IVL_TRY(embed_chunk(e, ds, record, i, n - i < CHUNK ? (int)(n - i) : CHUNK, out + i * dim));
     }
     progress(o, "pictures", n, n);
+    return IVL_OK;
+}
+
+ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out)
+{
+    return ivl_embed_records(e, ds, NULL, ivl_dataset_count(ds), o, out);
+}
+
+ivl_status ivl_embed_captions(ivl_embedder *e, const ivl_captions *c, const int32_t *which, int n,
+                              const ivl_eval_options *o, float *out)
+{
+    int64_t dim = ivl_embedder_dim(e);
+    for (int j = 0; j < n; j += CHUNK) {
+        const char *text[CHUNK];
+        int m = n - j < CHUNK ? n - j : CHUNK;
+        progress(o, "texts", j, n);
+        for (int k = 0; k < m; k++) text[k] = c->text[which ? which[j + k] : j + k];
+        IVL_TRY(ivl_embed_texts(e, text, m, out + j * dim));
+    }
+    progress(o, "texts", n, n);
     return IVL_OK;
 }
 
@@ -155,19 +176,6 @@ static ivl_status add_results(const space *v, const ivl_eval_options *o, json_t 
     return IVL_OK;
 }
 
-static ivl_status embed_all(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const ivl_captions *c,
-                            float *image, float *text)
-{
-    int dim = ivl_embedder_dim(e);
-    IVL_TRY(ivl_embed_dataset(e, ds, o, image));
-    for (int j = 0; j < c->n; j += CHUNK) {
-        progress(o, "texts", j, c->n);
-        IVL_TRY(ivl_embed_texts(e, (const char *const *)c->text + j, c->n - j < CHUNK ? c->n - j : CHUNK,
-                                text + (int64_t)j * dim));
-    }
-    return IVL_OK;
-}
-
 ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, const char *out_json)
 {
     ivl_captions c = { 0 };
@@ -177,7 +185,8 @@ ivl_status ivl_eval_retrieval(ivl_embedder *e, const ivl_dataset *ds, const ivl_
           *text = malloc((size_t)(c.n * dim + 1) * sizeof *text);
     json_t *list = json_array();
     if (s == IVL_OK && (!image || !text || !list)) s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = embed_all(e, ds, o, &c, image, text);
+    if (s == IVL_OK) s = ivl_embed_dataset(e, ds, o, image);
+    if (s == IVL_OK) s = ivl_embed_captions(e, &c, NULL, c.n, o, text);
     space v = { &c, image, text, (int)n, (int)dim };
     if (s == IVL_OK) s = add_results(&v, o, list);
     if (s == IVL_OK) s = ivl_json_save(json_pack("{s:O}", "results", list), out_json);

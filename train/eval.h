@@ -3,7 +3,8 @@
 #ifndef IVL_TRAIN_EVAL_H
 #define IVL_TRAIN_EVAL_H
 
-#include "data/record.h"
+#include "train/captioner.h"
+#include "train/captions.h"
 
 typedef struct ivl_eval_options {
     const char *model, *data;   /* named in the results */
@@ -14,12 +15,17 @@ typedef struct ivl_eval_options {
     const char *examples;       /* retrieval: writes search.json for the report here; NULL: none */
     int         n_examples;
     uint64_t    seed;           /* of what is drawn */
-    int         most;           /* matching: of so many pictures at most; 0: all */
+    int         most;           /* matching, captions: of so many pictures at most, drawn by seed; 0: all */
 } ivl_eval_options;
 
 /* Unit vectors of every picture of the data set, in record order: out[count, dim]. A bad picture is an error that
  * names shard and key. */
 ivl_status ivl_embed_dataset(ivl_embedder *e, const ivl_dataset *ds, const ivl_eval_options *o, float *out);
+/* The same of n of them, and of n captions; NULL: the first n. */
+ivl_status ivl_embed_records(ivl_embedder *e, const ivl_dataset *ds, const int32_t *record, int64_t n,
+                             const ivl_eval_options *o, float *out);
+ivl_status ivl_embed_captions(ivl_embedder *e, const ivl_captions *c, const int32_t *which, int n,
+                              const ivl_eval_options *o, float *out);
 
 /* {"results": [{"dataset", "model", "task": "zeroshot_retrieval", "language", "script", "images", "texts", "metrics":
  * {"image_retrieval_recall@K", "text_retrieval_recall@K"}, "chance@K", "ci95@10": [low, high], ...}]}: one entry for
@@ -43,5 +49,23 @@ ivl_status ivl_eval_zeroshot(ivl_embedder *e, const ivl_dataset *ds, const ivl_e
  * half negatives. */
 ivl_status ivl_eval_itm(const char *model_dir, ivl_device *dev, const ivl_embedder_options *e, const ivl_dataset *ds,
                         const ivl_eval_options *o, const char *out_json);
+
+/* Captions beside those of the records (o->languages). Who wrote them, and what they are measured against: */
+typedef struct ivl_eval_captions {
+    const char           *results;    /* a file (train/caption_results.h) whose captions are scored, without a model;
+                                       * NULL: the model writes */
+    ivl_captioner_options captioner;  /* how */
+    ivl_embedder_options  embedder;   /* of the baseline's vectors */
+    const char           *neighbours; /* pictures whose captions make the baseline: that of the one which is most like
+                                       * each picture; NULL: no baseline */
+    const char           *write;      /* writes the captions there, in COCO's form; NULL: nowhere */
+} ivl_eval_captions;
+
+/* {"results": [{..., "task": "image_captioning", "beams", "pictures", "references", "metrics": {"cider", "cider_plain",
+ * "bleu1" .. "bleu4", "rouge_l"}, "neighbour": {the same of the baseline}}]}, see train/caption_score.h; the baseline
+ * only where there is one. o->examples: captions.json for the report:
+ * {"captions": [{"key", "text", "references": [...], "neighbour", "cider", "image": data URL}]}. A picture of the data without such a caption does not count. */
+ivl_status ivl_eval_caption(const char *model_dir, ivl_device *dev, const ivl_eval_captions *k, const ivl_dataset *ds,
+                            const ivl_eval_options *o, const char *out_json);
 
 #endif

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "data/sample.h"
-#include "train/captions.h"
 #include "train/eval.h"
 #include "train/json_save.h"
 #include "train/matcher.h"
@@ -28,24 +27,12 @@ static void progress(const matching *m, const char *what, int64_t done, int64_t 
     if (m->o->progress) m->o->progress(m->o->ctx, what, done, total);
 }
 
-static int by_number(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* Pictures that have a caption, at most o->most of them, and their captions. */
 static ivl_status choose_pictures(matching *m)
 {
-    ivl_rng r = ivl_rng_make(m->o->seed, "itm:pictures");
-    int64_t all = m->c.n_records;
-    m->record = malloc((size_t)all * sizeof *m->record), m->pool = malloc((size_t)m->c.n * sizeof *m->pool);
-    IVL_CHECK(m->record && m->pool, IVL_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < all && (!m->o->most || m->n < m->o->most); i++) {
-        int32_t k = (int32_t)ivl_permute(r, 0, all, i);
-        if (m->c.first[k] < m->c.first[k + 1]) m->record[m->n++] = k;
-    }
-    qsort(m->record, (size_t)m->n, sizeof *m->record, by_number);
+    IVL_TRY(ivl_captions_draw(&m->c, m->o->most, m->o->seed, &m->record, &m->n));
+    m->pool = malloc((size_t)m->c.n * sizeof *m->pool);
+    IVL_CHECK(m->pool, IVL_ENOMEM, "out of memory");
     for (int i = 0; i < m->n; i++)
         for (int32_t j = m->c.first[m->record[i]]; j < m->c.first[m->record[i] + 1]; j++) m->pool[m->n_pool++] = j;
     return IVL_OK;
@@ -56,25 +43,8 @@ static ivl_status embed_all(matching *m, ivl_embedder *e)
     size_t dim = (size_t)ivl_embedder_dim(e);
     m->image = malloc((size_t)m->n * dim * sizeof(float)), m->text = malloc((size_t)m->n_pool * dim * sizeof(float));
     IVL_CHECK(m->image && m->text, IVL_ENOMEM, "out of memory");
-    for (int i = 0; i < m->n; i += IVL_PICTURES) {
-        ivl_pictures p;
-        int n = m->n - i < IVL_PICTURES ? m->n - i : IVL_PICTURES;
-        progress(m, "pictures", i, m->n);
-        IVL_TRY(ivl_pictures_read(m->ds, m->record + i, 0, n, &p));
-        ivl_status s = ivl_embed_pictures(e, p.pic, n, m->image + (size_t)i * dim);
-        ivl_pictures_free(&p);
-        IVL_TRY(s);
-    }
-    progress(m, "pictures", m->n, m->n);
-    for (int j = 0; j < m->n_pool; j += IVL_PICTURES) {
-        const char *text[IVL_PICTURES];
-        int n = m->n_pool - j < IVL_PICTURES ? m->n_pool - j : IVL_PICTURES;
-        progress(m, "texts", j, m->n_pool);
-        for (int k = 0; k < n; k++) text[k] = m->c.text[m->pool[j + k]];
-        IVL_TRY(ivl_embed_texts(e, text, n, m->text + (size_t)j * dim));
-    }
-    progress(m, "texts", m->n_pool, m->n_pool);
-    return IVL_OK;
+    IVL_TRY(ivl_embed_records(e, m->ds, m->record, m->n, m->o, m->image));
+    return ivl_embed_captions(e, &m->c, m->pool, m->n_pool, m->o, m->text);
 }
 
 /* Caption j is wrong for picture i and, if `strict`, in the language of its own. */

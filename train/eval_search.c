@@ -4,26 +4,9 @@
 #include <string.h>
 
 #include "train/json_save.h"
+#include "train/pictures.h"
 
 enum { HITS = 6 };
-
-/* "data:image/png;base64,..." of the encoded picture; NULL when out of memory. */
-static char *data_url(const uint8_t *p, size_t n)
-{
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *head = n > 1 && p[0] == 0xff ? "data:image/jpeg;base64," : "data:image/png;base64,";
-    char *url = malloc(strlen(head) + (n + 2) / 3 * 4 + 1), *q = url;
-    if (!url) return NULL;
-    q += sprintf(q, "%s", head);
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
-        *q++ = digit[v >> 18], *q++ = digit[v >> 12 & 63];
-        *q++ = i + 1 < n ? digit[v >> 6 & 63] : '=';
-        *q++ = i + 2 < n ? digit[v & 63] : '=';
-    }
-    *q = 0;
-    return url;
-}
 
 /* Its caption in that language, else in English, else the first. */
 static const char *caption_in(const ivl_sample *rec, const char *lang)
@@ -41,7 +24,7 @@ static json_t *hit(const ivl_dataset *ds, int64_t i, const char *lang, double sc
 {
     ivl_sample rec = { 0 };
     if (ivl_dataset_read(ds, i, &rec) != IVL_OK) return NULL;
-    char *url = data_url(rec.image, rec.image_bytes);
+    char *url = ivl_picture_url(rec.image, rec.image_bytes);
     json_t *h =
         json_pack("{s:s, s:s, s:f, s:b, s:s*}", "key", rec.key, "text", caption_in(&rec, lang), "score", score,
                   "right", right, "image", url);

@@ -1,5 +1,9 @@
 #include "train/pictures.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 ivl_status ivl_pictures_read(const ivl_dataset *ds, const int32_t *record, int64_t first, int n, ivl_pictures *p)
 {
     p->n = 0;
@@ -22,4 +26,23 @@ void ivl_pictures_free(ivl_pictures *p)
 {
     for (int i = 0; i < p->n; i++) ivl_sample_free(&p->rec[i]);
     p->n = 0;
+}
+
+char *ivl_picture_url(const uint8_t *p, size_t n)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *head = n > 1 && p[0] == 0xff  ? "data:image/jpeg;base64,"
+                       : n > 1 && p[0] == 'R' ? "data:image/webp;base64,"
+                                              : "data:image/png;base64,";
+    char *url = malloc(strlen(head) + (n + 2) / 3 * 4 + 1), *q = url;
+    if (!url) return NULL;
+    q += sprintf(q, "%s", head);
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
+        *q++ = digit[v >> 18], *q++ = digit[v >> 12 & 63];
+        *q++ = i + 1 < n ? digit[v >> 6 & 63] : '=';
+        *q++ = i + 2 < n ? digit[v & 63] : '=';
+    }
+    *q = 0;
+    return url;
 }

@@ -19,4 +19,7 @@ typedef struct ivl_pictures {
 ivl_status ivl_pictures_read(const ivl_dataset *ds, const int32_t *record, int64_t first, int n, ivl_pictures *p);
 void       ivl_pictures_free(ivl_pictures *p);
 
+/* "data:image/png;base64,..." of an encoded picture, for web pages; freed by the caller, NULL when out of memory. */
+char *ivl_picture_url(const uint8_t *bytes, size_t n);
+
 #endif

@@ -1,4 +1,4 @@
-"""Makes tests/golden/caption/{tokens,scores}.json: pycocoevalcap's tokens, CIDEr and BLEU of fixed captions.
+"""Makes tests/golden/caption/{tokens,scores}.json: pycocoevalcap's tokens, CIDEr, BLEU and ROUGE-L of fixed captions.
 usage: make_caption_golden.py SRCDIR [LINES] (needs pycocoevalcap and java; LINES: captions to tokenise instead of those
 that tokens.json holds)"""
 import contextlib
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 folder = Path(sys.argv[1]) / 'tests/golden/caption'
@@ -69,8 +70,10 @@ def corpus(seed: int, cases: int) -> dict:
     with contextlib.redirect_stdout(io.StringIO()):
         cider, each = Cider().compute_score(refs, res)
         bleu, _ = Bleu(4).compute_score(refs, res)
+        rouge, _ = Rouge().compute_score(refs, res)
     return {'references': list(refs.values()), 'captions': [r[0] for r in res.values()], 'cider': float(cider),
-            'cider_plain': float(plain_cider(refs, res)), 'each': [float(e) for e in each], 'bleu': [float(b) for b in bleu]}
+            'cider_plain': float(plain_cider(refs, res)), 'each': [float(e) for e in each], 'bleu': [float(b) for b in bleu],
+            'rouge_l': float(rouge)}
 
 
 def scores() -> None:

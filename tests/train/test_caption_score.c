@@ -66,6 +66,7 @@ static void check_corpus(const json_t *e)
     ck_assert_int_eq(ivl_caption_score(c, n, &s, mine), IVL_OK);
     ck_assert_double_eq_tol(s.cider, number(e, "cider"), 1e-9);
     ck_assert_double_eq_tol(s.cider_plain, number(e, "cider_plain"), 1e-9);
+    ck_assert_double_eq_tol(s.rouge_l, number(e, "rouge_l"), 1e-9);
     for (int i = 0; i < n; i++)
         ck_assert_double_eq_tol(mine[i], json_number_value(json_array_get(each, (size_t)i)), 1e-9);
     for (int k = 0; k < 4; k++)

@@ -1,7 +1,8 @@
-/* Evaluation of a model that knows four pictures by heart: matching. */
+/* Evaluation of a model that knows four pictures by heart: matching, captions. */
 #include <jansson.h>
 
 #include "tests/train/toy.h"
+#include "train/caption_results.h"
 #include "train/captions.h"
 #include "train/eval.h"
 #include "train/matcher.h"
@@ -55,6 +56,15 @@ static ivl_dataset *table(const char *name, const char *lines)
     put_table(toy_path(name), lines);
     if (ivl_dataset_open(toy_path(name), &ds) != IVL_OK) ck_abort_msg("%s", ivl_last_error());
     return ds;
+}
+
+static json_t *first_result(void)
+{
+    json_t *all = json_load_file(file, 0, NULL), *r = json_array_get(json_object_get(all, "results"), 0);
+    ck_assert_ptr_nonnull(r);
+    json_incref(r);
+    json_decref(all);
+    return r;
 }
 
 /* --- matching -------------------------------------------------------------------------------------- */
@@ -113,11 +123,7 @@ static json_t *itm(const ivl_dataset *ds, const char *data, uint64_t seed, ivl_s
     ivl_embedder_options e = { .batch = 3 };
     ck_assert_msg(ivl_eval_itm(model, dev, &e, ds, &o, file) == want, "%s", ivl_last_error());
     ivl_device_close(dev);
-    if (want != IVL_OK) return NULL;
-    json_t *all = json_load_file(file, 0, NULL), *r = json_array_get(json_object_get(all, "results"), 0);
-    json_incref(r);
-    json_decref(all);
-    return r;
+    return want == IVL_OK ? first_result() : NULL;
 }
 
 START_TEST(scores_matching)
@@ -146,6 +152,94 @@ START_TEST(needs_a_wrong_caption)
 }
 END_TEST
 
+/* --- captions -------------------------------------------------------------------------------------- */
+
+static ivl_eval_captions writes(int beams)
+{
+    ivl_eval_captions k = { .captioner = { .batch = 3, .decode = ivl_decode_defaults() }, .embedder = { .batch = 3 } };
+    k.captioner.decode.beams = beams;
+    return k;
+}
+
+/* Of a corpus in which every caption is its reference. */
+static void check_perfect(const json_t *metrics)
+{
+    ck_assert_double_eq_tol(number(metrics, "bleu1"), 1, 1e-6);
+    ck_assert_double_eq_tol(number(metrics, "rouge_l"), 1, 1e-6);
+    ck_assert_double_eq_tol(number(metrics, "cider"), (10 + 5 + 5 + 10) / 4., 1e-5); /* two words have no 3-grams */
+}
+
+START_TEST(scores_captions)
+{
+    ivl_device *dev = host();
+    ivl_dataset *ds = NULL;
+    ivl_eval_captions k = writes(2);
+    ivl_eval_options o = { .model = model, .data = list, .n_examples = 3, .examples = toy_path("captions.json") };
+    k.neighbours = list, k.write = toy_path("coco.json");
+    ck_assert_int_eq(ivl_dataset_open(list, &ds), IVL_OK);
+    ck_assert_msg(ivl_eval_caption(model, dev, &k, ds, &o, file) == IVL_OK, "%s", ivl_last_error());
+    json_t *r = first_result(), *examples = json_load_file(toy_path("captions.json"), 0, NULL);
+    check_perfect(json_object_get(r, "metrics"));
+    check_perfect(json_object_get(r, "neighbour")); /* each picture is its own neighbour */
+    ck_assert_double_eq(number(r, "pictures"), PICTURES);
+    ck_assert_double_eq(number(r, "references"), PICTURES);
+    ck_assert_double_eq(number(r, "beams"), 2);
+    const json_t *shown = json_object_get(examples, "captions"), *e = json_array_get(shown, 2);
+    ck_assert_uint_eq(json_array_size(shown), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(e, "text")), words[2]);
+    ck_assert_str_eq(json_string_value(json_object_get(e, "neighbour")), words[2]);
+    ck_assert(!strncmp(json_string_value(json_object_get(e, "image")), "data:image/png;base64,iVBOR", 27));
+    json_decref(r), json_decref(examples);
+    ivl_eval_captions read = { .results = toy_path("coco.json") };
+    o.examples = NULL;
+    ck_assert_msg(ivl_eval_caption(NULL, NULL, &read, ds, &o, file) == IVL_OK, "%s", ivl_last_error());
+    r = first_result();
+    check_perfect(json_object_get(r, "metrics"));
+    ck_assert_ptr_null(json_object_get(r, "neighbour"));
+    json_decref(r);
+    ivl_dataset_close(ds);
+    ivl_device_close(dev);
+}
+END_TEST
+
+/* Captions from elsewhere, and what may be wrong with them. */
+START_TEST(reads_captions)
+{
+#define ENTRY(id, caption) "{\"image_id\": " id ", \"caption\": \"" caption "\"}"
+    static const struct { const char *json, *want; } t[] = {
+        { "[" ENTRY("1", "two dogs") ", " ENTRY("\"2\"", "red street") "]", NULL },
+        { "[" ENTRY("9", "x") "]", "entry 1: image_id 9 is of no picture" },
+        { "[" ENTRY("1", "x") ", " ENTRY("\"1\"", "y") "]", "image_id \"1\" is there twice" },
+        { "[{\"image_id\": 1}]", "entry 1 has no" },
+        { "{}", "no JSON list" },
+        { "[", "no JSON list" },
+        { "[]", "no captions of pictures" },
+    };
+#undef ENTRY
+    ivl_dataset *ds = NULL;
+    ivl_eval_options o = { .model = model, .data = list };
+    ivl_eval_captions k = { .results = toy_path("given.json") };
+    ck_assert_int_eq(ivl_dataset_open(list, &ds), IVL_OK);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        FILE *f = fopen(k.results, "w");
+        fputs(t[i].json, f);
+        fclose(f);
+        ivl_status s = ivl_eval_caption(NULL, NULL, &k, ds, &o, file);
+        ck_assert_msg((s == IVL_OK) == !t[i].want, "%zu: %s", i, ivl_last_error());
+        if (t[i].want) {
+            ck_assert_msg(strstr(ivl_last_error(), t[i].want), "%s", ivl_last_error());
+            continue;
+        }
+        json_t *r = first_result();
+        ck_assert_double_eq(number(r, "pictures"), 2);
+        ck_assert_double_eq(number(r, "without_caption"), 2);
+        ck_assert_double_eq_tol(number(json_object_get(r, "metrics"), "bleu1"), 1, 1e-6);
+        json_decref(r);
+    }
+    ivl_dataset_close(ds);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("evaluation");
@@ -155,5 +249,7 @@ int main(void)
     tcase_add_test(t, matches_in_batches);
     tcase_add_test(t, scores_matching);
     tcase_add_test(t, needs_a_wrong_caption);
+    tcase_add_test(t, scores_captions);
+    tcase_add_test(t, reads_captions);
     return run_suite("evaluation", t);
 }
