@@ -40,7 +40,7 @@ static ivl_status open_all(setup *s)
     ivl_step_shape shape = { .batch = s->batch, .micro = s->batch, .image_size = ivl_config_image_size(&s->config),
                              .text_len = s->text_len };
     ivl_step_rule rule = { .adamw = { .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8 } };
-    ivl_step_scope scope = { s->params, &s->config, s->dtype, NULL };
+    ivl_step_scope scope = { s->params, &s->config, s->dtype, NULL, NULL };
     IVL_TRY(ivl_step_create(s->dev, &scope, &shape, &rule, NULL, &s->plan));
     IVL_TRY(ivl_step_bind(&s->plan, 1));
     IVL_TRY(ivl_alloc(s->dev, IVL_MEM_PINNED, ivl_step_layout_of(s->plan)->bytes, &s->slot));

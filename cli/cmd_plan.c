@@ -78,7 +78,7 @@ static ivl_status print_plan(const options *o, const ivl_model_config *c, const 
     int64_t side[] = { 1 + (int64_t)grid * grid, 1 + (int64_t)ivl_config_grid(c) * ivl_config_grid(c) };
     ivl_tensor resize = ivl_tensor_make(o->compute, 2, side);
     resize.name = "position matrix";
-    ivl_step_scope scope = { p, c, o->compute, grid == ivl_config_grid(c) ? NULL : &resize };
+    ivl_step_scope scope = { p, c, o->compute, grid == ivl_config_grid(c) ? NULL : &resize, NULL };
     ivl_step_shape shape = { .batch = o->batch, .micro = o->micro ? o->micro : o->batch, .image_size = o->image_size,
                              .patches = o->patches, .text_len = o->text_len };
     ivl_step_rule rule = { .adamw = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1 },

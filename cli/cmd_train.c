@@ -69,7 +69,7 @@ static const struct argp argp = {
     rows,
     parse,
     "RECIPE.yaml",
-    "Trains as a recipe says: stage 1, stage 2, or retrieval fine-tuning.\v"
+    "Trains a stage as a recipe says: 1, 2, 3, or fine-tuning for retrieval.\v"
     "Keys come from the recipe, then from the environment (IVL_TRAIN_STEPS=100), then from --set. An "
     "interrupt or SIGTERM "
     "saves a checkpoint and ends with status 0; a killed run goes on with --resume, to the same bits.",
@@ -87,8 +87,9 @@ static void progress(void *ctx, const ivl_train_progress *p)
     if (!v->begun) cli_progress_begin(&v->bar, "train", (double)p->steps, (double)p->step - 1);
     v->begun = true;
     if (p->utilisation > 0) snprintf(roof, sizeof roof, " (%.0f %% of the roof)", 100 * p->utilisation);
-    if (p->retrieval) snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f)", p->itm, p->itc);
-    else if (p->stage2)
+    if (p->stage == 3) snprintf(parts, sizeof parts, " (%.0f %% of tokens right)", 100 * p->hits);
+    else if (p->retrieval) snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f)", p->itm, p->itc);
+    else if (p->stage == 2)
         snprintf(parts, sizeof parts, " (match %.2f, contrast %.2f, generate %.2f)", p->itm, p->itc, p->itg);
     snprintf(text, sizeof text, "loss %.3f%s  %.0f samples/s  %.0f GFLOP/s%s", p->loss, parts, p->samples_per_s,
              p->gflops, roof);

@@ -180,6 +180,20 @@ ivl_status ivl_prompt_encode(const ivl_codec *c, const char *text, int32_t **ids
     return encode_text(c, text, strlen(text), ids_p, n_p);
 }
 
+int64_t ivl_prompt_splice(const ivl_splice *to, const int32_t *id, const int32_t *label, size_t n)
+{
+    int64_t at = to->at, row = to->picture * to->k;
+    for (size_t i = 0; i < n; i++) {
+        bool picture = id[i] == IVL_IMAGE_TOKEN;
+        for (int64_t j = 0; j < (picture ? to->k : 1); j++, at++) {
+            to->ids[at] = picture ? 0 : id[i], to->index[at] = picture ? (int32_t)row : -1;
+            if (label) to->labels[at - to->at] = picture ? IVL_IGNORE : label[i];
+            if (picture) to->inverse[row++] = (int32_t)at;
+        }
+    }
+    return at - to->at;
+}
+
 /* --- labels ----------------------------------------------------------------------------------------------------- */
 
 static ivl_status count(const ivl_codec *c, const char *text, size_t n, int64_t *count_p)

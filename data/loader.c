@@ -151,7 +151,7 @@ static void *work(void *arg)
     for (slot *s; (s = take_row(l, &row));) {
         pthread_mutex_unlock(&l->lock);
         ivl_row_result r = { 0 };
-        ivl_status status = ivl_row_fill(&l->job, s->step, row, s->memory, &r);
+        ivl_status status = l->cfg.fill(l->cfg.fill_ctx, s->step, row, s->memory, &r);
         if (status != IVL_OK) {
             strncpy(r.trouble, ivl_last_error(), sizeof r.trouble - 1);
             r.trouble[sizeof r.trouble - 1] = 0;
@@ -169,7 +169,8 @@ static int64_t end_of(const ivl_loader_config *c, int64_t n)
     return c->end_step ? c->end_step : -1;
 }
 
-static ivl_status set_up(ivl_loader *l, const ivl_dataset *ds, void *const *memory)
+/* Rows are records of a data set. */
+static ivl_status set_up_records(ivl_loader *l, const ivl_dataset *ds)
 {
     int64_t n = l->cfg.subset ? l->cfg.n_subset : ivl_dataset_count(ds);
     IVL_CHECK(n > 0, IVL_EINVAL, "loader: no record to draw from");
@@ -178,9 +179,7 @@ static ivl_status set_up(ivl_loader *l, const ivl_dataset *ds, void *const *memo
                   "loader: record %lld of %lld", (long long)l->cfg.subset[i],
                   (long long)ivl_dataset_count(ds));
     l->end = end_of(&l->cfg, n);
-    l->next = l->fill = l->cfg.first_step;
-    IVL_CHECK(l->end < 0 || l->next <= l->end, IVL_EINVAL, "loader: step %lld is beyond the last, %lld",
-              (long long)l->next, (long long)l->end);
+    l->cfg.fill = ivl_row_fill, l->cfg.fill_ctx = &l->job;
     l->job = (ivl_row_job){ .ds = ds, .cfg = &l->cfg, .layout = &l->layout, .n = n };
     for (int i = 0; i < l->cfg.n_segments; i++) {
         ivl_transform t = l->cfg.transform;
@@ -188,11 +187,21 @@ static ivl_status set_up(ivl_loader *l, const ivl_dataset *ds, void *const *memo
         int side = ivl_transform_min_side(&t);
         if (side > l->job.min_side) l->job.min_side = side;
     }
+    return ivl_cache_open(ivl_dataset_count(ds), l->cfg.cache_bytes, &l->job.cache);
+}
+
+static ivl_status set_up(ivl_loader *l, const ivl_dataset *ds, void *const *memory)
+{
+    if (l->cfg.fill) l->end = l->cfg.end_step ? l->cfg.end_step : -1;
+    else IVL_TRY(set_up_records(l, ds));
+    l->next = l->fill = l->cfg.first_step;
+    IVL_CHECK(l->end < 0 || l->next <= l->end, IVL_EINVAL, "loader: step %lld is beyond the last, %lld",
+              (long long)l->next, (long long)l->end);
     l->slot = calloc((size_t)l->n_slots, sizeof *l->slot);
     l->worker = calloc((size_t)(l->cfg.workers ? l->cfg.workers : 1), sizeof *l->worker);
     IVL_CHECK(l->slot && l->worker, IVL_ENOMEM, "out of memory");
     for (int i = 0; i < l->n_slots; i++) l->slot[i].memory = memory[i];
-    return ivl_cache_open(ivl_dataset_count(ds), l->cfg.cache_bytes, &l->job.cache);
+    return IVL_OK;
 }
 
 static ivl_status start(ivl_loader *l)
@@ -212,7 +221,8 @@ ivl_status ivl_loader_open(const ivl_dataset *ds, const ivl_loader_config *cfg, 
     IVL_CHECK(n_slots >= 1, IVL_EINVAL, "loader: %d slots", n_slots);
     ivl_loader *l = calloc(1, sizeof *l);
     IVL_CHECK(l, IVL_ENOMEM, "out of memory");
-    l->cfg = *cfg, l->layout = *layout, l->n_slots = n_slots;
+    l->cfg = *cfg, l->n_slots = n_slots;
+    if (layout) l->layout = *layout;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);

@@ -14,6 +14,11 @@ typedef struct ivl_loader ivl_loader;
 typedef struct ivl_segment { int64_t from_step; int size, batch; } ivl_segment;
 enum { IVL_MAX_SEGMENTS = 8, IVL_MAX_REPLACE = 16 };
 
+/* What became of a row. */
+typedef struct ivl_row_result { bool valid; int skipped; char trouble[512]; } ivl_row_result;
+/* Fills row `row` (of this process) of `step` in the slot, from many threads at once; an error ends the run. */
+typedef ivl_status (*ivl_row_filler)(const void *ctx, int64_t step, int row, void *slot, ivl_row_result *r);
+
 typedef enum ivl_bad_policy {
     IVL_BAD_SKIP, /* a bad record is replaced by another, drawn from (seed, step, row); without shuffling its
                      row stays empty. After IVL_MAX_REPLACE bad ones in a row it is an error */
@@ -44,6 +49,9 @@ typedef struct ivl_loader_config {
                                     of them); not these. NULL: all; none */
     ivl_bad_policy bad;
     size_t cache_bytes;          /* decoded pictures kept for later epochs */
+    ivl_row_filler fill;         /* fills slots instead, to a layout of its own; NULL: records of the data set. With it
+                                    ds and layout are NULL, and only segments, workers and steps count here */
+    const void *fill_ctx;
 } ivl_loader_config;
 
 /* Byte offsets in a slot; B: rows of this process, S: largest size, L: text_len. Rows of a step lie without

@@ -152,8 +152,9 @@ static void remember(ivl_row_result *r)
     }
 }
 
-ivl_status ivl_row_fill(const ivl_row_job *j, int64_t step, int row, void *slot, ivl_row_result *r)
+ivl_status ivl_row_fill(const void *job, int64_t step, int row, void *slot, ivl_row_result *r)
 {
+    const ivl_row_job *j = job;
     const ivl_loader_config *cfg = j->cfg;
     const ivl_segment *seg = ivl_loader_segment(cfg, step);
     int world = cfg->world ? cfg->world : 1, rows = seg->batch / world;

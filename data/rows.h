@@ -25,9 +25,7 @@ typedef struct ivl_row_job {
     int min_side;
 } ivl_row_job;
 
-typedef struct ivl_row_result { bool valid; int skipped; char trouble[512]; } ivl_row_result;
-
-/* Row `row` (of this process) of `step` into the slot. An error is one that policy does not forgive. */
-ivl_status ivl_row_fill(const ivl_row_job *j, int64_t step, int row, void *slot, ivl_row_result *r);
+/* An ivl_row_filler of an ivl_row_job. An error is one that policy does not forgive. */
+ivl_status ivl_row_fill(const void *job, int64_t step, int row, void *slot, ivl_row_result *r);
 
 #endif

@@ -67,10 +67,27 @@ ivl_val ivl_chat_embed(const ivl_scope *s, const ivl_chat_config *c, ivl_val pic
     return ivl_place_rows(s->g, ivl_llama_embed(&m, in->ids), pictures, in->index, in->inverse);
 }
 
+/* Final-normed states [B,N,C]. */
+static ivl_val states(const ivl_llama *m, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in)
+{
+    ivl_llama_input l = { .len = in->len, .mask = IVL_MASK_CAUSAL, .pos = IVL_NONE, .vision = IVL_NONE };
+    return ivl_llama_norm(m, ivl_llama_layers(m, ivl_chat_embed(m->s, c, pictures, in), &l, NULL));
+}
+
+ivl_val ivl_chat_loss(const ivl_scope *s, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in,
+                      const ivl_chat_answers *a, ivl_val *hits)
+{
+    ivl_llama m = ivl_chat_llm(s, c);
+    ivl_val x = states(&m, c, pictures, in);
+    const ivl_tensor *t = ivl_tensor_of(s->g, x), *k = ivl_tensor_of(s->g, a->answer);
+    if (!t || !k) return IVL_NONE;
+    ivl_val none = ivl_fill_op(s->g, t->dtype, 3, (int64_t[]){ k->dim[0], k->dim[1], t->dim[2] }, 0);
+    ivl_val picked = ivl_place_rows(s->g, none, x, a->answer, a->predicts);
+    return ivl_softmax_ce(s->g, ivl_llama_logits(&m, picked), a->labels, IVL_NONE, IVL_NONE, hits);
+}
+
 ivl_val ivl_chat_logits(const ivl_scope *s, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in)
 {
     ivl_llama m = ivl_chat_llm(s, c);
-    ivl_llama_input l = { .len = in->len, .mask = IVL_MASK_CAUSAL, .pos = IVL_NONE, .vision = IVL_NONE };
-    ivl_val x = ivl_llama_layers(&m, ivl_chat_embed(s, c, pictures, in), &l, NULL);
-    return ivl_llama_logits(&m, ivl_llama_norm(&m, x));
+    return ivl_llama_logits(&m, states(&m, c, pictures, in));
 }

@@ -19,10 +19,16 @@ typedef struct ivl_chat_config {
     int              select_layer;    /* which ViT state: 0 is the embeddings */
     bool             class_token;     /* is kept */
     char             tower_name[128];
+    /* How it was fine-tuned, where the configuration says so ("conversation_template", "system_message"; no public
+     * keys): the prompt template's name, "" not told; the system message, if has_system. */
+    char             form[16], system[512];
+    bool             has_system;
 } ivl_chat_config;
 
 /* DIR/config.json, and the tower's config.json in the folder that it names, within DIR. */
 ivl_status ivl_chat_config_load(const char *dir, ivl_chat_config *c_p);
+/* Writes both, atomically each; dtype is that of the weights beside it. DIR is made if need be. */
+ivl_status ivl_chat_config_save(const char *dir, const ivl_chat_config *c, ivl_dtype dtype);
 /* Name in files of a parameter, malloc'd; NULL: out of memory. */
 char      *ivl_chat_file_name(const ivl_chat_config *c, const char *name);
 /* Tokens that one square picture of so many pixels a side becomes. */
@@ -41,6 +47,16 @@ typedef struct ivl_chat_input {
 } ivl_chat_input;
 /* Embeddings [B,N,C]. */
 ivl_val ivl_chat_embed(const ivl_scope *s, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in);
+/* What of the texts is learnt: A tokens of answers in each. */
+typedef struct ivl_chat_answers {
+    ivl_val answer;   /* i32[B,A]: place in [B,N] that predicts this token, or negative */
+    ivl_val predicts; /* i32[B,N]: which of [B,A] this place predicts, or negative */
+    ivl_val labels;   /* i32[B,A]: the token; negative: does not count */
+} ivl_chat_answers;
+/* Mean cross-entropy S[] of the answers' tokens; logits are made for these alone. hits S[] (may be NULL): the share of
+ * tokens that are guessed right. */
+ivl_val ivl_chat_loss(const ivl_scope *s, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in,
+                      const ivl_chat_answers *a, ivl_val *hits);
 /* Next-token logits [B,N,V]. */
 ivl_val ivl_chat_logits(const ivl_scope *s, const ivl_chat_config *c, ivl_val pictures, const ivl_chat_input *in);
 

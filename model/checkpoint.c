@@ -55,20 +55,41 @@ static ivl_status compare_shape(const ivl_param *q, const ivl_weights_tensor *t,
     return ivl_load_note(r, resize ? IVL_NOTE_RESIZED : IVL_NOTE_SHAPE, q->file, detail);
 }
 
+static const char *name_in_files(const ivl_load_options *o, const ivl_param *q)
+{
+    return o->name_of ? o->name_of(q) : q->file;
+}
+
+static bool is_wanted(const ivl_params *p, const ivl_load_options *o, const char *name)
+{
+    if (!o->name_of) return ivl_params_find_file(p, name) != NULL;
+    for (int i = 0; i < p->n; i++) {
+        const char *own = o->name_of(&p->param[i]);
+        if (own && !strcmp(own, name)) return true;
+    }
+    return false;
+}
+
+static ivl_note_kind kind_of_other(const ivl_load_options *o, const char *name)
+{
+    return o->name_of || other_part(name) ? IVL_NOTE_UNUSED : IVL_NOTE_EXTRA;
+}
+
 /* Names and shapes, before anything is written. */
 static ivl_status compare(const ivl_weights *f, const ivl_params *p, const ivl_load_options *o, ivl_load_report *r)
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_weights_tensor *t = ivl_weights_find(f, q->file);
+        const char *own = name_in_files(o, q);
+        const ivl_weights_tensor *t = own ? ivl_weights_find(f, own) : NULL;
         if (t) IVL_TRY(compare_shape(q, t, o, r));
-        else if (!(q->part & (o->allow_missing | IVL_PART_LORA)))
-            IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, q->file, ""));
+        else if (own && !(q->part & (o->allow_missing | IVL_PART_LORA)))
+            IVL_TRY(ivl_load_note(r, IVL_NOTE_MISSING, own, ""));
     }
     for (int i = 0; i < ivl_weights_count(f); i++) {
         const char *name = ivl_weights_at(f, i)->name;
-        if (ivl_params_find_file(p, name) || ends_with(name, ".rotary_emb.inv_freq")) continue;
-        IVL_TRY(ivl_load_note(r, other_part(name) ? IVL_NOTE_UNUSED : IVL_NOTE_EXTRA, name, ""));
+        if (is_wanted(p, o, name) || ends_with(name, ".rotary_emb.inv_freq")) continue;
+        IVL_TRY(ivl_load_note(r, kind_of_other(o, name), name, ""));
     }
     return IVL_OK;
 }
@@ -129,12 +150,13 @@ static ivl_status load_resized(const ivl_weights *f, const ivl_param *q, const i
     return st;
 }
 
-static ivl_status load_all(const ivl_weights *f, const ivl_params *p, ivl_stream *s, void *stage,
-                           ivl_load_report *r)
+static ivl_status load_all(const ivl_weights *f, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
+                           void *stage, ivl_load_report *r)
 {
     for (int i = 0; i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        const ivl_weights_tensor *t = ivl_weights_find(f, q->file);
+        const char *own = name_in_files(o, q);
+        const ivl_weights_tensor *t = own ? ivl_weights_find(f, own) : NULL;
         int64_t bad = 0;
         if (!t) continue;
         if (same_shape(q, t)) IVL_TRY(load_tensor(f, q, t, s, stage, &bad));
@@ -165,7 +187,7 @@ ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream 
     if (st == IVL_OK) st = judge(dir, o, &r);
     if (st == IVL_OK && !(stage = malloc(PIECE * sizeof(double))))
         st = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (st == IVL_OK) st = load_all(f, p, s, stage, &r);
+    if (st == IVL_OK) st = load_all(f, p, s, o, stage, &r);
     if (st == IVL_OK && o->check_nan && ivl_load_count(&r, IVL_NOTE_NAN))
         st = ivl_load_refuse(dir, &r, IVL_NOTE_NAN, "");
     free(stage);
@@ -198,24 +220,10 @@ static ivl_status fill(const ivl_st_item *item, int64_t first, int64_t n, void *
     return ivl_param_read(from->param, from->s, IVL_WEIGHT, first, n, dst, from->dtype);
 }
 
-static ivl_status copy_file(const char *from, const char *dir, const char *name)
+ivl_status ivl_checkpoint_save_weights(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_save_options *o)
 {
-    char *data = NULL, *path = ivl_path_join(dir, name);
-    size_t n = 0;
-    ivl_out_file out = { 0 };
-    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    ivl_status st = ivl_read_file(from, (size_t)1 << 30, &data, &n);
-    if (st == IVL_OK) st = ivl_out_open(path, &out);
-    if (st == IVL_OK) {
-        fwrite(data, 1, n, out.f); /* an error shows at commit */
-        st = ivl_out_commit(&out);
-    }
-    free(data), free(path);
-    return st;
-}
-
-static ivl_status save_weights(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_save_options *o)
-{
+    IVL_CHECK(o->dtype == IVL_F32 || o->dtype == IVL_BF16 || o->dtype == IVL_F16, IVL_EINVAL,
+              "checkpoints are f32, bf16 or f16, not %s", ivl_dtype_name(o->dtype));
     const ivl_st_pair meta[] = { { "format", "pt" } };
     ivl_st_item *item = calloc((size_t)p->n + 1, sizeof *item);
     source *from = calloc((size_t)p->n + 1, sizeof *from);
@@ -239,14 +247,16 @@ static ivl_status save_weights(const char *dir, const ivl_params *p, ivl_stream 
 ivl_status ivl_checkpoint_save(const char *dir, const ivl_model_config *c, const ivl_params *p, ivl_stream *s,
                                const ivl_save_options *o)
 {
-    IVL_CHECK(o->dtype == IVL_F32 || o->dtype == IVL_BF16 || o->dtype == IVL_F16, IVL_EINVAL,
-              "checkpoints are f32, bf16 or f16, not %s", ivl_dtype_name(o->dtype));
     IVL_TRY(ivl_config_check(c));
-    IVL_TRY(save_weights(dir, p, s, o));
+    IVL_TRY(ivl_checkpoint_save_weights(dir, p, s, o));
     char *path = ivl_path_join(dir, "config.json");
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     ivl_status st = ivl_config_save(c, o->dtype, path);
     free(path);
-    if (st == IVL_OK && o->tokenizer) st = copy_file(o->tokenizer, dir, "tokenizer.model");
+    if (st != IVL_OK || !o->tokenizer) return st;
+    path = ivl_path_join(dir, "tokenizer.model");
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    st = ivl_copy_file(o->tokenizer, path);
+    free(path);
     return st;
 }

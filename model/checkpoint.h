@@ -39,6 +39,9 @@ typedef struct ivl_load_options {
     bool strict;            /* extra tensors are an error too */
     bool check_nan;         /* values that are not finite are an error */
     bool resize_positions;  /* of another grid: resize (bicubic) instead of refusing */
+    /* What a parameter is called in these files; NULL: it is not from there. Tensors that are nobody's then count as
+     * unused. Not given: param.file. */
+    const char *(*name_of)(const ivl_param *q);
 } ivl_load_options;
 
 /* Fills allocated parameters from the weights of DIR (also a GGUF or .pth file, see model/weights.h), converting to the
@@ -62,5 +65,8 @@ typedef struct ivl_save_options {
  * on the disk before it replaces an older one. */
 ivl_status ivl_checkpoint_save(const char *dir, const ivl_model_config *c, const ivl_params *p, ivl_stream *s,
                                const ivl_save_options *o);
+
+/* Only the weights, under the names that they have in files. */
+ivl_status ivl_checkpoint_save_weights(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_save_options *o);
 
 #endif

@@ -316,6 +316,19 @@ static const char *torch_name(ivl_dtype t)
     return t == IVL_BF16 ? "bfloat16" : t == IVL_F16 ? "float16" : t == IVL_F64 ? "float64" : "float32";
 }
 
+json_t *ivl_config_vit_to_json(const ivl_model_config *c)
+{
+    json_t *vit = json_object();
+    ivl_vit_config v = c->vit;
+    v.image_size = ivl_config_image_size(c);
+    int bad = put_fields(vit, vit_fields, COUNT(vit_fields), &v);
+    bad |= json_object_set_new(vit, "hidden_act", json_string("gelu"));
+    bad |= put_type(vit, "intern_vit_6b", "InternVisionModel");
+    if (!bad) return vit;
+    json_decref(vit);
+    return NULL;
+}
+
 static json_t *to_json(const ivl_model_config *c, ivl_dtype dtype)
 {
     json_t *root = json_object(), *vit = json_object(), *text = json_object();

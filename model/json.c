@@ -38,6 +38,21 @@ char *ivl_json_dump(const json_t *root, size_t flags)
     return text;
 }
 
+ivl_status ivl_json_write(json_t *root, const char *path)
+{
+    char *text = root ? ivl_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(root);
+    IVL_CHECK(text, IVL_ENOMEM, "out of memory");
+    ivl_out_file out = { 0 };
+    ivl_status s = ivl_out_open(path, &out);
+    if (s == IVL_OK) {
+        fprintf(out.f, "%s\n", text); /* an error shows at commit */
+        s = ivl_out_commit(&out);
+    }
+    free(text);
+    return s;
+}
+
 static const char *type_name(const json_t *v)
 {
     static const char *const name[] = { "an object",     "an array", "a string", "an integer",

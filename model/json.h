@@ -31,5 +31,10 @@ ivl_status ivl_config_from_json(const json_t *root, const char *name, ivl_model_
 /* The config.json of a bare InternViT (the decoder and the heads stay at defaults), and of a LLaMA. */
 ivl_status ivl_config_vit_from_json(const json_t *root, const char *name, ivl_model_config *c_p);
 ivl_status ivl_config_text_from_json(const json_t *root, const char *name, ivl_text_config *c_p);
+/* A config.json of an InternViT alone, of a language model (model/llm.h); NULL: out of memory. */
+json_t *ivl_config_vit_to_json(const ivl_model_config *c);
+json_t *ivl_llm_config_to_json(const ivl_text_config *c, ivl_dtype dtype);
+/* Atomically writes PATH and drops root (NULL: IVL_ENOMEM). */
+ivl_status ivl_json_write(json_t *root, const char *path);
 
 #endif

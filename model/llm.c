@@ -54,7 +54,7 @@ ivl_status ivl_llm_config_load(const char *path, const ivl_weights *w, ivl_text_
 
 static const char *torch_name(ivl_dtype t) { return t == IVL_BF16 ? "bfloat16" : t == IVL_F16 ? "float16" : "float32"; }
 
-static json_t *to_json(const ivl_text_config *c, ivl_dtype dtype)
+json_t *ivl_llm_config_to_json(const ivl_text_config *c, ivl_dtype dtype)
 {
     json_t *root =
         json_pack("{s:[s],s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f}", "architectures", "LlamaForCausalLM", "model_type",
@@ -74,18 +74,7 @@ static json_t *to_json(const ivl_text_config *c, ivl_dtype dtype)
 
 ivl_status ivl_llm_config_save(const ivl_text_config *c, ivl_dtype dtype, const char *path)
 {
-    json_t *root = to_json(c, dtype);
-    char *text = root ? ivl_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(root);
-    IVL_CHECK(text, IVL_ENOMEM, "out of memory");
-    ivl_out_file out = { 0 };
-    ivl_status s = ivl_out_open(path, &out);
-    if (s == IVL_OK) {
-        fprintf(out.f, "%s\n", text); /* an error shows at commit */
-        s = ivl_out_commit(&out);
-    }
-    free(text);
-    return s;
+    return ivl_json_write(ivl_llm_config_to_json(c, dtype), path);
 }
 
 /* --- tensors -------------------------------------------------------------------------------------- */

@@ -130,6 +130,21 @@ ivl_status ivl_read_file(const char *path, size_t limit, char **data_p, size_t *
     return IVL_OK;
 }
 
+ivl_status ivl_copy_file(const char *from, const char *to)
+{
+    char *data = NULL;
+    size_t n = 0;
+    ivl_out_file out = { 0 };
+    IVL_TRY(ivl_read_file(from, (size_t)1 << 30, &data, &n));
+    ivl_status s = ivl_out_open(to, &out);
+    if (s == IVL_OK) {
+        fwrite(data, 1, n, out.f); /* an error shows at commit */
+        s = ivl_out_commit(&out);
+    }
+    free(data);
+    return s;
+}
+
 ivl_status ivl_map_open(const char *path, ivl_map *map_p)
 {
     int fd = -1;

@@ -21,6 +21,9 @@ void       ivl_out_abandon(ivl_out_file *out);
  * files (0: none). */
 ivl_status ivl_read_file(const char *path, size_t limit, char **data_p, size_t *bytes_p);
 
+/* Atomically writes TO, a copy of FROM. */
+ivl_status ivl_copy_file(const char *from, const char *to);
+
 /* Read-only mapping. */
 typedef struct ivl_map { void *data; size_t bytes; } ivl_map;
 ivl_status ivl_map_open(const char *path, ivl_map *map_p);

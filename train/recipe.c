@@ -13,27 +13,41 @@ const ivl_conf_row ivl_recipe_rows[] = {
     ROW(IVL_CONF_STRING, model, "small", 0, 0,
         "size of a fresh model (tiny, small, internvl_14b, sweep/N), or its config.json"),
     ROW(IVL_CONF_STRING, init, "", 0, 0, "model directory to start from; empty: random weights"),
-    CHOICE(stage, "1", "1 2 retrieval",
-           "1: contrastive; 2: matching, contrast and generation, with queries; retrieval: fine-tuning of a model of "
-           "stage 2 by matching and contrast of both poolings, for pictures with several captions (see init)"),
+    CHOICE(stage, "1", "1 2 3 retrieval",
+           "1: contrastive; 2: matching, contrast and generation, with queries; 3: conversations; retrieval: "
+           "fine-tuning of a model of stage 2 by matching and contrast of both poolings"),
     CHOICE(train, "auto", "auto new text heads all",
-           "what trains in stage 2 and retrieval: new (queries, cross attention, their heads), also the text side, "
-           "only heads (projections, pooling, matching, logit_scale), or all; auto: new in stage 2, all in retrieval"),
+           "what trains after stage 1: new (what the stage adds: queries, cross attention and their heads; "
+           "projectors), also the text side (QLLaMA; the language model), only heads (projections, pooling, matching, "
+           "logit_scale), or all; auto: new in stages 2 and 3, all in retrieval"),
     ROW(IVL_CONF_INT, queries, "0", 0, 4096, "stage 2: query tokens to add; 0: as the model has"),
     ROW(IVL_CONF_INT, cross_every, "2", 1, 1024, "stage 2: every such layer of the text side looks at the picture"),
+    ROW(IVL_CONF_STRING, vision, "", 0, 0, "stage 3 without init: model of stage 1 or 2 whose encoder sees"),
+    ROW(IVL_CONF_STRING, llm, "", 0, 0, "stage 3 without init: language model, a folder or a GGUF file"),
+    CHOICE(form, "d", "c d",
+           "stage 3 without init: what the language model sees, c: patches; d: QLLaMA's queries, then patches"),
+    ROW(IVL_CONF_INT, select_layer, "-4", -1024, 1023,
+        "stage 3 without init: which state of the vision encoder; 0: the embeddings, -1: the last"),
     ROW(IVL_CONF_STRING, data, "", 0, 0,
-        "training data: shards {000..012}.tar, a folder, a CSV or TSV; joined by ::"),
-    ROW(IVL_CONF_STRING, tokenizer, "", 0, 0, "sentencepiece tokenizer.model"),
+        "training data: shards {000..012}.tar, a folder, a CSV or TSV, joined by ::; stage 3: conversations, JSON(L)"),
+    ROW(IVL_CONF_STRING, images, "", 0, 0,
+        "stage 3: where the conversations' pictures are, a folder or tar files; empty: beside them"),
+    CHOICE(template, "own", "own vicuna plain chatml", "stage 3: form of prompts; own: as the language model tells"),
+    ROW(IVL_CONF_STRING, system, "own", 0, 0, "stage 3: system message; own: the model's own, else the template's"),
+    ROW(IVL_CONF_BOOL, by_length, "true", 0, 0, "stage 3: conversations of like length share a step"),
+    ROW(IVL_CONF_STRING, tokenizer, "", 0, 0,
+        "sentencepiece tokenizer.model; stage 3: empty: the language model's own"),
     ROW(IVL_CONF_STRING, languages, "", 0, 0,
         "train on captions of these languages only, comma separated; empty: all"),
     ROW(IVL_CONF_INT, seed, "1", 0, 9e15, "everything random follows from it"),
     ROW(IVL_CONF_INT, steps, "1000", 1, 1e9, "optimiser steps of the run"),
     ROW(IVL_CONF_INT, batch, "64", 2, 1e7, "samples of a step; all others are a sample's negatives"),
     ROW(IVL_CONF_INT, micro_batch, "0", 0, 1e7,
-        "samples at a time, with cached features; 0: the whole batch"),
+        "samples at a time, to the same result with less memory (stages 1 and 3); 0: the whole batch"),
     ROW(IVL_CONF_INT, text_len, "32", 4, 4096,
-        "tokens of a text at most, BOS and EOS included (the paper's text limit: 80)"),
-    ROW(IVL_CONF_INT, image_size, "112", 1, 8192, "pixels along a side at full resolution"),
+        "tokens of a text at most, BOS and EOS included (the paper's: 80; stage 3: 2048, with those of pictures)"),
+    ROW(IVL_CONF_INT, image_size, "0", 0, 8192,
+        "pixels along a side at full resolution; 0: the model's own, 112 for a fresh one"),
     ROW(IVL_CONF_INT, low_size, "0", 0, 8192, "pixels along a side in the first low_steps; 0: as image_size"),
     ROW(IVL_CONF_INT, low_steps, "0", 0, 1e9,
         "steps at low_size with masking, before the rest at image_size without"),
@@ -42,8 +56,10 @@ const ivl_conf_row ivl_recipe_rows[] = {
     ROW(IVL_CONF_DOUBLE, crop_max, "1.0", 0.01, 1, "random resized crop: largest share of the area"),
     ROW(IVL_CONF_BOOL, flip, "false", 0, 0, "mirror half of the pictures"),
     ROW(IVL_CONF_DOUBLE, lr_image, "1e-3", 0, 1, "peak learning rate of vision_model and clip_projector"),
-    ROW(IVL_CONF_DOUBLE, lr_text, "1e-4", 0, 1, "peak learning rate of qllama and text_projection"),
-    ROW(IVL_CONF_DOUBLE, lr_other, "1e-3", 0, 1, "peak learning rate of logit_scale"),
+    ROW(IVL_CONF_DOUBLE, lr_text, "1e-4", 0, 1,
+        "peak learning rate of qllama and text_projection, or of the language model"),
+    ROW(IVL_CONF_DOUBLE, lr_other, "1e-3", 0, 1,
+        "peak learning rate of logit_scale, what stage 2 adds, and projectors"),
     ROW(IVL_CONF_DOUBLE, layer_decay_image, "1", 0.01, 1,
         "lr_image shrinks by this factor from each layer of the vision encoder to the one below; 1: it does not"),
     ROW(IVL_CONF_DOUBLE, layer_decay_text, "1", 0.01, 1,
@@ -69,24 +85,35 @@ const ivl_conf_row ivl_recipe_rows[] = {
 };
 const int ivl_recipe_n_rows = sizeof ivl_recipe_rows / sizeof *ivl_recipe_rows;
 
+/* Rules of one stage alone. */
+static ivl_status check_stage(const ivl_recipe *r)
+{
+    bool first = !strcmp(r->stage, "1"), third = !strcmp(r->stage, "3"), retrieval = !strcmp(r->stage, "retrieval");
+    IVL_CHECK(third || r->tokenizer[0], IVL_EINVAL,
+              "tokenizer is not set: give a tokenizer.model, as --set tokenizer=FILE");
+    IVL_CHECK(first || third || r->init[0], IVL_EINVAL,
+              "init is not set: %s goes on from a model of %s, as --set init=DIR", retrieval ? "retrieval" : "stage 2", retrieval ? "stage 2" : "stage 1");
+    IVL_CHECK(!third || r->init[0] || (r->vision[0] && r->llm[0]), IVL_EINVAL,
+              "stage 3 begins with a vision encoder and a language model, as --set vision=DIR --set llm=DIR, or goes "
+              "on from a chat model, as --set init=DIR");
+    IVL_CHECK(third || (!r->vision[0] && !r->llm[0]), IVL_EINVAL, "vision and llm are for stage 3");
+    IVL_CHECK(retrieval || strcmp(r->train, "heads"), IVL_EINVAL,
+              "train: heads is for stage: retrieval; the heads of a new stage have nothing to look at");
+    IVL_CHECK(!retrieval || !r->queries, IVL_EINVAL,
+              "queries: %lld are added in stage 2; retrieval goes on from a model with some", (long long)r->queries);
+    IVL_CHECK(first || third || !r->micro_batch, IVL_EINVAL, "micro_batch is for stages 1 and 3");
+    IVL_CHECK(first || !r->low_steps, IVL_EINVAL, "low_steps is for stage 1");
+    return IVL_OK;
+}
+
 ivl_status ivl_recipe_check(const ivl_recipe *r)
 {
     IVL_CHECK(r->data[0], IVL_EINVAL, "data is not set: give shards, a folder or a table, as --set data=PATH");
-    IVL_CHECK(r->tokenizer[0], IVL_EINVAL, "tokenizer is not set: give a tokenizer.model, as --set tokenizer=FILE");
+    IVL_TRY(check_stage(r));
     IVL_CHECK(!r->micro_batch || r->batch % r->micro_batch == 0, IVL_EINVAL,
               "batch: %lld is no multiple of micro_batch: %lld", (long long)r->batch, (long long)r->micro_batch);
     IVL_CHECK(r->crop_min <= r->crop_max, IVL_EINVAL, "crop_min: %g is above crop_max: %g", r->crop_min, r->crop_max);
     IVL_CHECK(r->low_steps <= r->steps, IVL_EINVAL, "low_steps: %lld is above steps: %lld", (long long)r->low_steps,
               (long long)r->steps);
-    bool first = !strcmp(r->stage, "1"), retrieval = !strcmp(r->stage, "retrieval");
-    IVL_CHECK(first || r->init[0], IVL_EINVAL,
-              "init is not set: %s goes on from a model of %s, as --set init=DIR", retrieval ? "retrieval" : "stage 2",
-              retrieval ? "stage 2" : "stage 1");
-    IVL_CHECK(retrieval || strcmp(r->train, "heads"), IVL_EINVAL,
-              "train: heads is for stage: retrieval; the heads of a new stage 2 have nothing to look at");
-    IVL_CHECK(!retrieval || !r->queries, IVL_EINVAL,
-              "queries: %lld are added in stage 2; retrieval goes on from a model with some", (long long)r->queries);
-    IVL_CHECK(first || (!r->micro_batch && !r->low_steps), IVL_EINVAL,
-              "micro_batch and low_steps are for stage 1");
     return IVL_OK;
 }

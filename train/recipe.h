@@ -7,6 +7,9 @@
 typedef struct ivl_recipe {
     /* what */
     char  *model, *init, *data, *tokenizer, *languages, *stage, *train;
+    char  *vision, *llm, *form, *images, *template, *system;
+    int64_t select_layer;
+    bool    by_length;
     int64_t queries, cross_every;
     /* how long, how much */
     int64_t seed, steps, batch, micro_batch, text_len;

@@ -39,7 +39,7 @@ static ivl_status save_slot(const char *dir, const char *name, const ivl_params 
     int n = 0;
     for (int i = 0; item && from && i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        if (slot != IVL_WEIGHT && !q->trainable) continue;
+        if (!q->trainable) continue;
         from[n] = (source){ q, s, slot };
         item[n] = (ivl_st_item){
             .name = q->name, .type = IVL_ST_F32, .rank = q->rank, .fill = read_param, .ctx = &from[n]
@@ -74,7 +74,7 @@ static ivl_status load_slot(const char *dir, const char *name, const ivl_params 
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
     ivl_status e = ivl_st_open(path, &f);
     for (int i = 0; e == IVL_OK && i < p->n; i++)
-        if (slot == IVL_WEIGHT || p->param[i].trainable) e = load_one(f, path, &p->param[i], s, slot);
+        if (p->param[i].trainable) e = load_one(f, path, &p->param[i], s, slot);
     ivl_st_close(f);
     free(path);
     return e;

@@ -1,9 +1,10 @@
 /* Training checkpoints: everything that a run needs to go on bit for bit. A checkpoint is a folder that appears under
  * its name only when complete and on the disk:
- *   step-00000200/weights.safetensors   master weights by public name, f32
- *   step-00000200/moment1.safetensors, moment2.safetensors   of what trains
+ *   step-00000200/weights.safetensors   master weights by public name, f32, of what trains
+ *   step-00000200/moment1.safetensors, moment2.safetensors
  *   step-00000200/state.json            step, device, recipe
- * Data order, masks and dropped branches are functions of (seed, step), so nothing else has state. */
+ * What does not train is read from where the run began. Data order, masks and dropped branches are functions of (seed,
+ * step), so nothing else has state. */
 #ifndef IVL_TRAIN_STATE_H
 #define IVL_TRAIN_STATE_H
 

@@ -11,9 +11,10 @@ static ivl_status check_shape(const ivl_step_scope *scope, const ivl_step_shape 
 {
     IVL_CHECK(s->batch > 0 && s->micro > 0 && s->batch % s->micro == 0, IVL_EINVAL,
               "a batch of %d cannot be cut into micro-batches of %d", s->batch, s->micro);
-    IVL_CHECK(s->stage == IVL_STEP_STAGE1 || s->batch == s->micro, IVL_EUNSUPPORTED,
-              "only stage 1 is cut into micro-batches: its features can be kept");
-    IVL_CHECK(s->stage == IVL_STEP_STAGE1 || scope->config->text.queries, IVL_EINVAL,
+    bool first = s->stage == IVL_STEP_STAGE1, chat = s->stage == IVL_STEP_CHAT;
+    IVL_CHECK(first || chat || s->batch == s->micro, IVL_EUNSUPPORTED,
+              "stages 1 and 3 are cut into micro-batches, not stage 2: its matching and contrast need the whole batch");
+    IVL_CHECK(first || chat || scope->config->text.queries, IVL_EINVAL,
               "this model has no queries (num_query_token 0): stage 2 needs them");
     IVL_CHECK(s->image_size > 0 && s->image_size % scope->config->vit.patch == 0, IVL_EINVAL,
               "image size %d is no multiple of the patch size %d", s->image_size, scope->config->vit.patch);
@@ -27,7 +28,8 @@ static ivl_status allocate(ivl_step_plan *p, const ivl_step_scope *scope)
     p->feature_bytes = row * (size_t)p->shape.micro;
     if (!p->dev) return IVL_OK;
     IVL_TRY(ivl_alloc(p->dev, IVL_MEM_DEVICE, IVL_STEP_RESULT * sizeof(float), &p->result));
-    if (!p->one) IVL_TRY(ivl_alloc(p->dev, IVL_MEM_DEVICE, 4 * row * (size_t)p->shape.batch, &p->kept));
+    if (!p->one && p->shape.stage == IVL_STEP_STAGE1)
+        IVL_TRY(ivl_alloc(p->dev, IVL_MEM_DEVICE, 4 * row * (size_t)p->shape.batch, &p->kept));
     return IVL_OK;
 }
 
@@ -91,6 +93,38 @@ static ivl_status copy_side(const ivl_step_plan *p, ivl_stream *s, const ivl_ten
                    : ivl_copy(s, t->buf, off, p->kept, kept_off, p->feature_bytes);
 }
 
+/* Gradients of micro-batches add up from zero. */
+static ivl_status clear_gradients(const ivl_step_plan *p, ivl_stream *s)
+{
+    for (int i = 0; i < p->params->n_ranges; i++) {
+        const ivl_tensor *g = &p->params->range[i].grad;
+        if (p->params->range[i].trainable)
+            IVL_TRY(ivl_fill(s, g->buf, ivl_dtype_bytes(g->dtype, g->off), ivl_dtype_bytes(g->dtype, ivl_numel(g)), 0));
+    }
+    return IVL_OK;
+}
+
+static ivl_status copy_result(const ivl_step_plan *p, ivl_stream *s, ivl_buffer result, size_t off, int row)
+{
+    size_t bytes = IVL_STEP_RESULT * sizeof(float);
+    return ivl_copy(s, result, off + (size_t)row * bytes, p->result, 0, bytes);
+}
+
+/* Conversations: a row of results for each micro-batch; the last gets the update's, too. */
+static ivl_status run_parts(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t off)
+{
+    int n = p->shape.batch / p->shape.micro;
+    IVL_TRY(clear_gradients(p, s));
+    for (int i = 0; i < n; i++) {
+        IVL_TRY(ivl_plan_feed(p->backward.plan, s, slots[i], 0));
+        IVL_TRY(ivl_plan_run(p->backward.plan, s));
+        if (i + 1 < n) IVL_TRY(copy_result(p, s, result, off, i));
+    }
+    IVL_TRY(ivl_plan_feed(p->update.plan, s, slots[n - 1], 0));
+    IVL_TRY(ivl_plan_run(p->update.plan, s));
+    return copy_result(p, s, result, off, n - 1);
+}
+
 static ivl_status run_micro(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots)
 {
     int n = p->shape.batch / p->shape.micro;
@@ -102,11 +136,7 @@ static ivl_status run_micro(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *s
         IVL_TRY(copy_side(p, s, ivl_plan_tensor(p->features.plan, p->image), at, true));
         IVL_TRY(copy_side(p, s, ivl_plan_tensor(p->features.plan, p->text), side + at, true));
     }
-    for (int i = 0; i < p->params->n_ranges; i++) { /* gradients of micro-batches add up from zero */
-        const ivl_tensor *g = &p->params->range[i].grad;
-        if (p->params->range[i].trainable)
-            IVL_TRY(ivl_fill(s, g->buf, ivl_dtype_bytes(g->dtype, g->off), ivl_dtype_bytes(g->dtype, ivl_numel(g)), 0));
-    }
+    IVL_TRY(clear_gradients(p, s));
     IVL_TRY(ivl_plan_run(p->loss.plan, s));
     for (int i = 0; i < n; i++) {
         size_t at = p->feature_bytes * (size_t)i;
@@ -122,18 +152,19 @@ static ivl_status run_micro(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *s
 
 ivl_status ivl_step_run(ivl_step_plan *p, ivl_stream *s, const ivl_buffer *slots, ivl_buffer result, size_t result_off)
 {
+    if (!p->one && p->shape.stage == IVL_STEP_CHAT) return run_parts(p, s, slots, result, result_off);
     if (p->one) {
         IVL_TRY(ivl_plan_feed(p->update.plan, s, slots[0], 0));
         IVL_TRY(ivl_plan_run(p->update.plan, s));
     } else {
         IVL_TRY(run_micro(p, s, slots));
     }
-    return ivl_copy(s, result, result_off, p->result, 0, IVL_STEP_RESULT * sizeof(float));
+    return copy_result(p, s, result, result_off, 0);
 }
 
 ivl_status ivl_step_trace(ivl_step_plan *p, ivl_stream *s, ivl_buffer slot, bool *found_p, char *text, size_t n)
 {
-    ivl_plan *plan = p->one ? p->update.plan : p->features.plan;
+    ivl_plan *plan = p->one ? p->update.plan : p->features.plan ? p->features.plan : p->backward.plan;
     IVL_TRY(ivl_plan_feed(plan, s, slot, 0));
     return ivl_trace_nan(plan, s, found_p, text, n);
 }

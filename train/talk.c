@@ -34,11 +34,14 @@ struct ivl_talk {
 static ivl_status choose_form(ivl_talk *t)
 {
     t->form = IVL_TEMPLATE_VICUNA;
-    if (t->o.form) IVL_TRY(ivl_template_parse(t->o.form, &t->form));
+    const ivl_chat_config *c = &t->l.config;
+    const char *form = t->o.form ? t->o.form : c->form[0] ? c->form : NULL;
+    const char *system = t->o.system ? t->o.system : c->has_system ? c->system : NULL;
+    if (form) IVL_TRY(ivl_template_parse(form, &t->form));
     else IVL_TRY(ivl_template_detect(t->l.tok, &t->form, &t->system));
-    if (!t->o.system) return IVL_OK;
+    if (!system) return IVL_OK;
     free(t->system);
-    t->system = strdup(t->o.system);
+    t->system = strdup(system);
     IVL_CHECK(t->system, IVL_ENOMEM, "out of memory");
     return IVL_OK;
 }

@@ -30,26 +30,32 @@ static void note(const ivl_trainer *t, const char *text)
 
 static ivl_status write_metrics(ivl_trainer *t, const ivl_train_progress *p, int64_t step)
 {
-    const ivl_metric m[] = {
-        { "loss", p->loss },
-        { "grad_norm", p->grad_norm },
-        { "logit_scale", p->logit_scale },
-        { "lr_image", p->lr_image },
-        { "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) },
-        { "samples_per_s", p->samples_per_s },
-        { "gflops", p->gflops },
-        { "utilisation", p->utilisation },
-        { "skipped", p->skipped },
-    };
-    const ivl_metric parts[] = { { "itm", p->itm },
-                                 { "itc", p->itc },
-                                 { "itm_accuracy", p->itm_hits },
-                                 { "itg", p->itg }, /* these not in retrieval */
-                                 { "itg_accuracy", p->itg_hits } };
-    enum { N = sizeof m / sizeof *m, PARTS = sizeof parts / sizeof *parts };
-    ivl_metric all[N + PARTS];
-    memcpy(all, m, sizeof m), memcpy(all + N, parts, sizeof parts);
-    return ivl_metrics_write(t->metrics, step, all, N + (t->retrieval ? PARTS - 2 : t->stage2 ? PARTS : 0));
+    ivl_metric m[20];
+    int n = 0;
+    m[n++] = (ivl_metric){ "loss", p->loss };
+    m[n++] = (ivl_metric){ "grad_norm", p->grad_norm };
+    m[n++] = (ivl_metric){ "lr_text", ivl_trainer_rate(t, IVL_GROUP_TEXT, step) };
+    if (p->stage == 3) {
+        m[n++] = (ivl_metric){ "lr_other", ivl_trainer_rate(t, IVL_GROUP_OTHER, step) };
+        m[n++] = (ivl_metric){ "token_accuracy", p->hits };
+    } else {
+        m[n++] = (ivl_metric){ "lr_image", p->lr_image };
+        m[n++] = (ivl_metric){ "logit_scale", p->logit_scale };
+    }
+    if (p->stage == 2) {
+        m[n++] = (ivl_metric){ "itm", p->itm };
+        m[n++] = (ivl_metric){ "itc", p->itc };
+        m[n++] = (ivl_metric){ "itm_accuracy", p->itm_hits };
+    }
+    if (p->stage == 2 && !p->retrieval) {
+        m[n++] = (ivl_metric){ "itg", p->itg };
+        m[n++] = (ivl_metric){ "itg_accuracy", p->itg_hits };
+    }
+    m[n++] = (ivl_metric){ "samples_per_s", p->samples_per_s };
+    m[n++] = (ivl_metric){ "gflops", p->gflops };
+    m[n++] = (ivl_metric){ "utilisation", p->utilisation };
+    m[n++] = (ivl_metric){ "skipped", p->skipped };
+    return ivl_metrics_write(t->metrics, step, m, n);
 }
 
 static ivl_status bad_step(ivl_trainer *t, int64_t step)
@@ -64,6 +70,21 @@ static ivl_status bad_step(ivl_trainer *t, int64_t step)
     return IVL_OK;
 }
 
+static const float *results_of(const ivl_trainer *t, const ivl_flight *f)
+{
+    return (const float *)t->result.host + (f - t->flight) * t->n_results * IVL_STEP_RESULT;
+}
+
+/* Of the micro-batches' results, by their shares. */
+static double mean_of(const ivl_trainer *t, const ivl_flight *f, int i)
+{
+    const float *v = results_of(t, f);
+    double sum = 0;
+    if (t->n_results == 1) return v[i];
+    for (int k = 0; k < t->n_results; k++) sum += (double)f->share[k] * (double)v[k * IVL_STEP_RESULT + i];
+    return sum;
+}
+
 /* Waits for the step of a flight that is IVL_RING steps old, reports its result and frees the flight. */
 static ivl_status land(ivl_trainer *t, ivl_flight *f)
 {
@@ -71,17 +92,18 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
     IVL_TRY(ivl_event_sync(t->dev, f->event));
     ivl_event_release(t->dev, f->event);
     f->event = NULL;
-    const float *v = (const float *)t->result.host + (f - t->flight) * IVL_STEP_RESULT;
+    const float *v = results_of(t, f), *end = v + (t->n_results - 1) * IVL_STEP_RESULT; /* the last has the norm */
     double now = ivl_now(), took = now - t->last_time;
     t->last_time = now;
     ivl_train_progress p = { .step = f->step + 1,
                              .steps = t->r->steps,
-                             .loss = v[0],
-                             .grad_norm = sqrt((double)v[1]),
-                             .logit_scale = v[2],
+                             .loss = mean_of(t, f, IVL_STEP_LOSS),
+                             .grad_norm = sqrt((double)end[IVL_STEP_NORM]),
+                             .logit_scale = v[IVL_STEP_SCALE],
                              .lr_image = f->lr_image,
-                             .skipped = !isfinite(v[1]),
-                             .stage2 = t->stage2,
+                             .skipped = !isfinite(end[IVL_STEP_NORM]),
+                             .stage = t->chat ? 3 : t->stage2 ? 2 : 1,
+                             .hits = mean_of(t, f, IVL_STEP_HITS),
                              .retrieval = t->retrieval,
                              .itm = v[IVL_STEP_ITM],
                              .itc = v[IVL_STEP_ITC],
@@ -111,11 +133,11 @@ static ivl_status land_all(ivl_trainer *t, int64_t next)
 
 static ivl_status trace(ivl_trainer *t, int64_t step, const ivl_flight *f)
 {
-    const float *v = (const float *)t->result.host + (f - t->flight) * IVL_STEP_RESULT;
+    const float *v = results_of(t, f), *end = v + (t->n_results - 1) * IVL_STEP_RESULT;
     char text[768] = "";
     bool found = false;
     IVL_TRY(ivl_sync(t->stream));
-    if (isfinite(v[0]) && isfinite(v[1])) return IVL_OK;
+    if (isfinite(mean_of(t, f, IVL_STEP_LOSS)) && isfinite(end[IVL_STEP_NORM])) return IVL_OK;
     for (int i = 0; i < t->n_micro && !found; i++)
         IVL_TRY(ivl_step_trace(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record[i], &found, text,
                                sizeof text));
@@ -130,7 +152,7 @@ static ivl_status run_step(ivl_trainer *t, int64_t step, const void *slot)
     ivl_trainer_fill(t, slot, step, f);
     f->lr_image = ivl_trainer_rate(t, IVL_GROUP_IMAGE, step);
     if (t->o->record) IVL_TRY(ivl_trainer_record_step(t, step, f));
-    size_t at = (size_t)(f - t->flight) * IVL_STEP_RESULT * sizeof(float);
+    size_t at = (size_t)((f - t->flight) * t->n_results) * IVL_STEP_RESULT * sizeof(float);
     IVL_TRY(ivl_step_run(t->plan[ivl_trainer_segment(t, step)], t->stream, f->record, t->result, at));
     IVL_TRY(ivl_event_record(t->stream, &f->event));
     f->step = step;
@@ -174,7 +196,8 @@ static ivl_status save_model(ivl_trainer *t)
     char *dir = ivl_path_join(t->o->out, "model");
     IVL_CHECK(dir, IVL_ENOMEM, "out of memory");
     ivl_save_options o = { .dtype = IVL_F32, .tokenizer = t->r->tokenizer };
-    ivl_status s = ivl_checkpoint_save(dir, &t->config, t->params, t->stream, &o);
+    ivl_status s = t->chat ? ivl_trainer_chat_save(t, dir)
+                           : ivl_checkpoint_save(dir, &t->config, t->params, t->stream, &o);
     free(dir);
     return s;
 }
@@ -187,8 +210,10 @@ static ivl_status save_facts(const ivl_trainer *t)
     int64_t n = t->r->steps - t->first_step;
     json_t *j = json_pack(
         "{s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev),
-        "roof (GFLOP/s, measured)", t->roof, "model", t->r->init[0] ? t->r->init : t->r->model, "parameters (million)",
-        (double)t->params->weights / 1e6, "pictures", (json_int_t)ivl_dataset_count(t->ds), "steps",
+        "roof (GFLOP/s, measured)", t->roof, "model",
+        t->r->init[0] ? t->r->init : t->chat ? t->r->llm : t->r->model, "parameters (million)",
+        (double)t->params->weights / 1e6, t->chat ? "conversations" : "pictures",
+        (json_int_t)(t->chat ? ivl_chat_rows_count(t->chat->rows) : ivl_dataset_count(t->ds)), "steps",
         (json_int_t)t->r->steps, "batch", (json_int_t)t->r->batch, "steps of this session", (json_int_t)n,
         "minutes of this session", seconds / 60, "samples per second",
         n > 0 ? (double)(n * t->r->batch) / seconds : 0, "skipped steps", (json_int_t)t->skipped);

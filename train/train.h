@@ -14,7 +14,9 @@ typedef struct ivl_train_progress {
     double  loss, grad_norm, logit_scale, lr_image, samples_per_s, gflops; /* of a step some steps ago */
     double  itm, itc, itg, itm_hits, itg_hits; /* stage 2: losses, shares of right answers */
     double  utilisation;      /* gflops over the device's measured roof; 0: not known */
-    bool    stage2, retrieval; /* matching is learned (in retrieval too); without generation */
+    double  hits;             /* stage 3: share of the answers' tokens that are guessed right */
+    int     stage;            /* 1, 2 (or retrieval), 3 */
+    bool    retrieval;        /* matching and contrast, no generation */
     bool    skipped;          /* its gradient was not finite: nothing was updated */
 } ivl_train_progress;
 

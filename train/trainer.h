@@ -7,18 +7,20 @@
 #include "train/state.h"
 #include "train/step.h"
 #include "train/train.h"
+#include "train/trainer_chat.h"
 
 /* Steps in flight: a step's result is read, and its memory used again, this many steps later. */
-enum { IVL_RING = 3, IVL_LOADER_SLOTS = 4, IVL_TRAIN_SEGMENTS = 2 };
+enum { IVL_RING = 3, IVL_LOADER_SLOTS = 4, IVL_TRAIN_SEGMENTS = 4 };
 
-typedef struct ivl_flight {
+struct ivl_flight {
     ivl_buffer *record;  /* pinned, one per micro-batch */
     ivl_event  *event;   /* after the step */
     int64_t     step;    /* -1: free */
     double      lr_image;
-} ivl_flight;
+    float      *share;   /* what each micro-batch's loss counts (stage 3) */
+};
 
-typedef struct ivl_trainer {
+struct ivl_trainer {
     const ivl_recipe        *r;
     const ivl_train_options *o;
     ivl_device              *dev;
@@ -37,22 +39,24 @@ typedef struct ivl_trainer {
     int                      n_segments, n_micro;
     bool                     stage2;    /* or retrieval: matching, with queries */
     bool                     retrieval;
+    ivl_trainer_chat        *chat;      /* stage 3; NULL: not that */
     int                      prefix_tokens; /* of what stage 2 generates, BOS included */
     ivl_tensor               resize[IVL_TRAIN_SEGMENTS]; /* position matrices of other sizes */
     ivl_flight               flight[IVL_RING];
-    ivl_buffer               result;     /* pinned, a row of IVL_STEP_RESULT floats per flight */
+    ivl_buffer               result;     /* pinned, n_results rows of IVL_STEP_RESULT floats per flight */
+    int                      n_results;
     ivl_metrics             *metrics;
     char                    *checkpoints, *recipe_text;
     int64_t                  first_step, skipped, skipped_in_a_row;
     double                   started, last_time, step_time, flops[IVL_TRAIN_SEGMENTS];
     double                   roof;       /* GFLOP/s of the device, measured; 0: not known */
-} ivl_trainer;
+};
 
 /* trainer_setup.c */
 ivl_status ivl_trainer_open(ivl_trainer *t);
 void       ivl_trainer_close(ivl_trainer *t);
 /* trainer_batch.c: the records of step `step` from a loader slot (masks, dropped branches, rates included). */
-void       ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, const ivl_flight *f);
+void       ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, ivl_flight *f);
 int        ivl_trainer_segment(const ivl_trainer *t, int64_t step);
 double     ivl_trainer_rate(const ivl_trainer *t, ivl_group group, int64_t step);
 /* trainer_retrieval.c: does a parameter train in stage 2 or retrieval? recipe: an ivl_recipe. */

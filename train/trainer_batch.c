@@ -8,8 +8,12 @@
 #include "runtime/rng.h"
 #include "train/schedule.h"
 
+/* What is drawn at random in a step follows the batch that is used. */
+static uint32_t draw_of(const ivl_trainer *t, int64_t step) { return t->o->overfit ? 0 : (uint32_t)step; }
+
 int ivl_trainer_segment(const ivl_trainer *t, int64_t step)
 {
+    if (t->chat) return ivl_chat_rows_shape_of(t->chat->rows, draw_of(t, step));
     return t->n_segments > 1 && step >= t->r->low_steps ? 1 : 0;
 }
 
@@ -18,9 +22,6 @@ double ivl_trainer_rate(const ivl_trainer *t, ivl_group group, int64_t step)
     double peak = group == IVL_GROUP_IMAGE ? t->r->lr_image : group == IVL_GROUP_TEXT ? t->r->lr_text : t->r->lr_other;
     return ivl_learning_rate(peak, t->r->lr_floor, t->r->warmup, t->r->steps, step);
 }
-
-/* What is drawn at random in a step follows the batch that is used. */
-static uint32_t draw_of(const ivl_trainer *t, int64_t step) { return t->o->overfit ? 0 : (uint32_t)step; }
 
 static void fill_keep(const ivl_trainer *t, int64_t step, const ivl_step_shape *s, int first_row, int32_t *keep)
 {
@@ -97,7 +98,8 @@ static void fill_texts(const ivl_trainer *t, const ivl_step_shape *s, const ivl_
     }
 }
 
-void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, const ivl_flight *f)
+/* Pictures and texts of stages 1 and 2. */
+static void fill_records(const ivl_trainer *t, const void *slot, int64_t step, ivl_flight *f)
 {
     int seg = ivl_trainer_segment(t, step);
     const ivl_step_shape *s = &t->shape[seg];
@@ -112,7 +114,19 @@ void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, cons
         else if (t->stage2) fill_texts(t, s, l, from, to);
         else fill_text(t, l, from, to, row, n, ids);
         if (s->patches) fill_keep(t, step, s, (int)row, (int32_t *)(void *)(to + l->keep));
-        if (s->drop_path) fill_drop(t, step, s, (int)row, (float *)(void *)(to + l->drop));
+    }
+}
+
+void ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, ivl_flight *f)
+{
+    int seg = ivl_trainer_segment(t, step);
+    const ivl_step_shape *s = &t->shape[seg];
+    const ivl_step_layout *l = ivl_step_layout_of(t->plan[seg]);
+    if (t->chat) ivl_trainer_chat_fill(t, slot, step, f);
+    else fill_records(t, slot, step, f);
+    for (int i = 0; i < t->n_micro; i++) {
+        char *to = f->record[i].host;
+        if (s->drop_path) fill_drop(t, step, s, i * s->micro, (float *)(void *)(to + l->drop));
         fill_hyper(t, step, (float *)(void *)(to + l->hyper));
     }
 }

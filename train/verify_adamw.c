@@ -38,7 +38,7 @@ static ivl_status adam_open(ivl_parity *c, const ivl_params *p, const json_t *a,
     ivl_step_rule rule = { .adamw = { .beta1 = json_number_value(json_array_get(json_object_get(a, "betas"), 0)),
                                       .beta2 = json_number_value(json_array_get(json_object_get(a, "betas"), 1)),
                                       .eps = number(a, "eps") } };
-    ivl_step_scope scope = { p, &c->config, c->o->compute, NULL };
+    ivl_step_scope scope = { p, &c->config, c->o->compute, NULL, NULL };
     IVL_TRY(fill(c, ctx, &shape, NULL, NULL));
     IVL_TRY(ivl_step_create(c->dev, &scope, &shape, &rule, NULL, &o->plan));
     IVL_TRY(ivl_step_bind(&o->plan, 1));
