@@ -19,7 +19,10 @@ static unsigned part_of(const char *name)
     return 0;
 }
 
-bool ivl_lora_freezes(const ivl_lora *l, const char *name) { return l->rank > 0 && (part_of(name) & l->where) != 0; }
+bool ivl_lora_freezes(const ivl_lora *l, const char *name)
+{
+    return l->rank > 0 && (part_of(name) & l->where) != 0 && !strstr(name, ".cross_attn.");
+}
 
 bool ivl_lora_adapts(const ivl_lora *l, const char *name)
 {

@@ -1,4 +1,5 @@
-/* Adapters as PEFT writes them: "base_model.model.MODULE.lora_A.weight" [r,in] and lora_B [out,r]. */
+/* Adapters as PEFT writes them: "base_model.model.MODULE.lora_A.weight" [r,in] and lora_B [out,r]; what else was
+ * trained is "base_model.model.NAME". */
 #include "model/lora_file.h"
 
 #include <stdio.h>
@@ -57,6 +58,19 @@ static bool weight_of(const char *tensor, char *weight, size_t n, char *which)
     return (size_t)snprintf(weight, n, "%.*s.weight", (int)(at - module), module) < n;
 }
 
+/* The name of what a tensor replaces whole; NULL: it is no such tensor. */
+static const char *whole_of(const char *tensor)
+{
+    return strncmp(tensor, PREFIX, strlen(PREFIX)) || strstr(tensor, ".lora_") ? NULL : tensor + strlen(PREFIX);
+}
+
+static const ivl_st_tensor *find_whole(const ivl_st *st, const char *name)
+{
+    char text[320];
+    if ((size_t)snprintf(text, sizeof text, PREFIX "%s", name) >= sizeof text) return NULL;
+    return ivl_st_find(st, text);
+}
+
 static const ivl_st_tensor *find(const adapter *a, const char *weight, char which)
 {
     char name[320];
@@ -81,6 +95,7 @@ static ivl_status open_adapter(const char *dir, adapter *a)
     for (int i = 0; s == IVL_OK && i < ivl_st_count(a->st); i++) {
         char weight[256], which;
         const char *name = ivl_st_at(a->st, i)->name;
+        if (whole_of(name)) continue;
         if (!weight_of(name, weight, sizeof weight, &which))
             s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s is no part of a LoRA adapter", dir, name);
         else if (!find(a, weight, which == 'A' ? 'B' : 'A'))
@@ -124,16 +139,40 @@ static ivl_status read_pair(const adapter *f, const char *weight, int rank, cons
 
 static void free_pair(ivl_lora_pair *l) { free((float *)(uintptr_t)l->a); }
 
+static ivl_status check_whole(const adapter *f, const ivl_st_tensor *t, int rank, const int64_t *dim)
+{
+    IVL_CHECK(t->rank == rank && !memcmp(t->dim, dim, (size_t)rank * sizeof *dim), IVL_ESHAPE,
+              "%s: %s does not fit the model's: is the adapter another model's?", f->dir, t->name);
+    return IVL_OK;
+}
+
+/* q from the adapter, if that has it whole. */
+static ivl_status put_whole(const adapter *f, const ivl_param *q, ivl_stream *s)
+{
+    const ivl_st_tensor *t = find_whole(f->st, q->file);
+    if (!t) return IVL_OK;
+    float *x = malloc((size_t)t->elements * sizeof *x);
+    IVL_CHECK(x, IVL_ENOMEM, "out of memory");
+    ivl_status st = ivl_st_read(t, 0, t->elements, IVL_F32, x);
+    if (st == IVL_OK) st = ivl_param_write(q, s, IVL_WEIGHT, 0, -1, x, IVL_F32);
+    free(x);
+    return st;
+}
+
 /* Shapes and names first, so that nothing is changed in vain. */
 static ivl_status match(const adapter *f, const ivl_params *p)
 {
     for (int i = 0; i < ivl_st_count(f->st); i++) {
-        char weight[256], which;
-        ivl_lora_pair l;
-        weight_of(ivl_st_at(f->st, i)->name, weight, sizeof weight, &which);
-        const ivl_param *q = ivl_params_find_file(p, weight);
-        IVL_CHECK(q, IVL_EFORMAT, "%s: the model has no %s; the adapter is another model's", f->dir, weight);
-        IVL_TRY(read_pair(f, weight, q->rank, q->dim, &l));
+        const ivl_st_tensor *t = ivl_st_at(f->st, i);
+        char weight[256] = "", which;
+        const char *name = whole_of(t->name);
+        ivl_lora_pair l = { 0 };
+        if (!name) weight_of(t->name, weight, sizeof weight, &which);
+        const ivl_param *q = ivl_params_find_file(p, name ? name : weight);
+        IVL_CHECK(q, IVL_EFORMAT, "%s: the model has no %s; the adapter is another model's", f->dir,
+                  name ? name : weight);
+        if (name) IVL_TRY(check_whole(f, t, q->rank, q->dim));
+        else IVL_TRY(read_pair(f, weight, q->rank, q->dim, &l));
         free_pair(&l);
     }
     return IVL_OK;
@@ -149,6 +188,7 @@ ivl_status ivl_lora_merge(const char *dir, const ivl_params *p, ivl_stream *s)
         ivl_lora_pair l = { 0 };
         st = read_pair(&f, q->file, q->rank, q->dim, &l);
         if (st == IVL_OK && l.a) st = ivl_lora_add_param(&l, q, s);
+        if (st == IVL_OK) st = put_whole(&f, q, s);
         free_pair(&l);
     }
     close_adapter(&f);
@@ -178,7 +218,8 @@ ivl_status ivl_lora_load(const char *dir, const ivl_params *p, ivl_stream *s)
     IVL_TRY(open_adapter(dir, &f));
     ivl_status st = match(&f, p);
     for (int i = 0; st == IVL_OK && i < p->n; i++) {
-        if (!ivl_lora_adapts(&p->lora, p->param[i].name)) continue;
+        st = put_whole(&f, &p->param[i], s);
+        if (st != IVL_OK || !ivl_lora_adapts(&p->lora, p->param[i].name)) continue;
         st = load_matrix(&f, p, &p->param[i], 'A', s);
         if (st == IVL_OK) st = load_matrix(&f, p, &p->param[i], 'B', s);
     }
@@ -188,12 +229,18 @@ ivl_status ivl_lora_load(const char *dir, const ivl_params *p, ivl_stream *s)
 
 /* --- merging files ------------------------------------------------------------------------------------------------ */
 
-typedef struct merged { const ivl_st_tensor *t; const adapter *f; ivl_dtype dtype; ivl_lora_pair l; bool read; } merged;
+typedef struct merged {
+    const ivl_st_tensor *t;
+    const adapter *f;
+    ivl_dtype      dtype;
+    ivl_lora_pair  l;
+    bool           read, whole;
+} merged;
 
 static ivl_status fill_merged(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
 {
     merged *m = item->ctx;
-    if (!m->read) IVL_TRY(read_pair(m->f, m->t->name, m->t->rank, m->t->dim, &m->l));
+    if (!m->read && !m->whole) IVL_TRY(read_pair(m->f, m->t->name, m->t->rank, m->t->dim, &m->l));
     m->read = true;
     double *w = malloc((size_t)(n + 1) * sizeof *w);
     IVL_CHECK(w, IVL_ENOMEM, "out of memory");
@@ -205,47 +252,75 @@ static ivl_status fill_merged(const ivl_st_item *item, int64_t first, int64_t n,
     return s;
 }
 
+/* Does the adapter say what the merged model is? Then it may add tensors. */
+static bool has_config(const adapter *f)
+{
+    char *path = ivl_path_join(f->dir, "config.json");
+    FILE *there = path ? fopen(path, "r") : NULL;
+    if (there) fclose(there);
+    free(path);
+    return there != NULL;
+}
+
 static ivl_status check_files(const adapter *f, const ivl_st *base, const char *model)
 {
+    bool adds = has_config(f);
     for (int i = 0; i < ivl_st_count(f->st); i++) {
-        char weight[256], which;
-        ivl_lora_pair l;
-        weight_of(ivl_st_at(f->st, i)->name, weight, sizeof weight, &which);
-        const ivl_st_tensor *t = ivl_st_find(base, weight);
-        IVL_CHECK(t, IVL_EFORMAT, "%s has no %s; the adapter %s is another model's", model, weight, f->dir);
-        IVL_TRY(read_pair(f, weight, t->rank, t->dim, &l));
+        const ivl_st_tensor *from = ivl_st_at(f->st, i);
+        char weight[256] = "", which;
+        const char *name = whole_of(from->name);
+        ivl_lora_pair l = { 0 };
+        if (!name) weight_of(from->name, weight, sizeof weight, &which);
+        const ivl_st_tensor *t = ivl_st_find(base, name ? name : weight);
+        IVL_CHECK(t || (name && adds), IVL_EFORMAT, "%s has no %s; the adapter %s is another model's", model,
+                  name ? name : weight, f->dir);
+        if (!name) IVL_TRY(read_pair(f, weight, t->rank, t->dim, &l));
+        else if (t) IVL_TRY(check_whole(f, from, t->rank, t->dim));
         free_pair(&l);
     }
     return IVL_OK;
 }
 
+static void add_merged(const adapter *f, const char *name, const ivl_st_tensor *t, bool whole, ivl_dtype dtype,
+                       ivl_st_item *item, merged *m)
+{
+    *m = (merged){ .t = t, .f = f, .dtype = dtype, .whole = whole };
+    *item = (ivl_st_item){ .name = name, .type = ivl_st_type_of(dtype), .rank = t->rank, .fill = fill_merged,
+                           .ctx = m };
+    memcpy(item->dim, t->dim, sizeof t->dim);
+}
+
 static ivl_status write_merged(const adapter *f, const ivl_st *base, const char *out, ivl_dtype dtype)
 {
     const ivl_st_pair meta[] = { { "format", "pt" } };
-    int n = ivl_st_count(base);
-    ivl_st_item *item = calloc((size_t)n + 1, sizeof *item);
-    merged *m = calloc((size_t)n + 1, sizeof *m);
+    int n = ivl_st_count(base), all = n + ivl_st_count(f->st), k = 0;
+    ivl_st_item *item = calloc((size_t)all + 1, sizeof *item);
+    merged *m = calloc((size_t)all + 1, sizeof *m);
     ivl_status s = item && m ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    for (int i = 0; s == IVL_OK && i < n; i++) {
-        const ivl_st_tensor *t = ivl_st_at(base, i);
-        m[i] = (merged){ .t = t, .f = f, .dtype = dtype };
-        item[i] = (ivl_st_item){ .name = t->name, .type = ivl_st_type_of(dtype), .rank = t->rank,
-                                 .fill = fill_merged, .ctx = &m[i] };
-        memcpy(item[i].dim, t->dim, sizeof t->dim);
+    for (int i = 0; s == IVL_OK && i < n; i++, k++) {
+        const ivl_st_tensor *t = ivl_st_at(base, i), *whole = find_whole(f->st, t->name);
+        add_merged(f, t->name, whole ? whole : t, whole != NULL, dtype, &item[k], &m[k]);
     }
-    if (s == IVL_OK) s = ivl_st_save_dir(out, item, n, 0, meta, 1);
-    for (int i = 0; m && i < n; i++) free_pair(&m[i].l);
+    for (int i = n; s == IVL_OK && i < all; i++) {
+        const ivl_st_tensor *t = ivl_st_at(f->st, i - n);
+        const char *name = whole_of(t->name);
+        if (!name || ivl_st_find(base, name)) continue;
+        add_merged(f, name, t, true, dtype, &item[k], &m[k]), k++;
+    }
+    if (s == IVL_OK) s = ivl_st_save_dir(out, item, k, 0, meta, 1);
+    for (int i = 0; m && i < k; i++) free_pair(&m[i].l);
     free(item), free(m);
     return s;
 }
 
 /* What makes the folder whole: copied where the model has it. */
-static ivl_status copy_rest(const char *model, const char *out)
+static ivl_status copy_rest(const adapter *f, const char *model, const char *out)
 {
     static const char *const names[] = { "config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                          "special_tokens_map.json", "generation_config.json" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *from = ivl_path_join(model, names[i]), *to = ivl_path_join(out, names[i]), *data = NULL;
+        const char *whose = !i && has_config(f) ? f->dir : model;
+        char *from = ivl_path_join(whose, names[i]), *to = ivl_path_join(out, names[i]), *data = NULL;
         size_t n = 0;
         ivl_out_file file = { 0 };
         FILE *there = from ? fopen(from, "r") : NULL;
@@ -273,7 +348,7 @@ ivl_status ivl_lora_merge_files(const char *model, const char *dir, const char *
     if (s == IVL_OK) s = check_files(&f, base, model);
     if (s == IVL_OK) s = ivl_make_dirs(out);
     if (s == IVL_OK) s = write_merged(&f, base, out, dtype);
-    if (s == IVL_OK) s = copy_rest(model, out);
+    if (s == IVL_OK) s = copy_rest(&f, model, out);
     ivl_st_close(base);
     close_adapter(&f);
     return s;
@@ -289,12 +364,36 @@ static ivl_status fill_source(const ivl_st_item *item, int64_t first, int64_t n,
     return ivl_param_read(from->param, from->s, IVL_WEIGHT, first, n, dst, IVL_F32);
 }
 
+/* Whether it is in the adapter's file, whole if it is no adapter. */
+static bool is_saved(const ivl_param *q) { return q->part == IVL_PART_LORA || q->trainable; }
+
+/* "modules_to_save": what lies there whole, a module once. */
+static json_t *whole_modules(const ivl_params *p)
+{
+    json_t *seen = json_object(), *all = json_array();
+    for (int i = 0; i < p->n; i++) {
+        const ivl_param *q = &p->param[i];
+        if (q->part == IVL_PART_LORA || !q->trainable) continue;
+        const char *dot = strrchr(q->file, '.');
+        bool cut = dot && (!strcmp(dot, ".weight") || !strcmp(dot, ".bias"));
+        char name[160];
+        snprintf(name, sizeof name, "%.*s", cut ? (int)(dot - q->file) : (int)strlen(q->file), q->file);
+        if (json_object_get(seen, name)) continue;
+        json_object_set_new(seen, name, json_true());
+        json_array_append_new(all, json_string(name));
+    }
+    json_decref(seen);
+    if (json_array_size(all)) return all;
+    json_decref(all);
+    return json_null();
+}
+
 static ivl_status save_settings(const char *dir, const ivl_params *p)
 {
-    json_t *j = json_pack("{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:n, s:o}", "peft_type", "LORA", "task_type",
+    json_t *j = json_pack("{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:n, s:o, s:o}", "peft_type", "LORA", "task_type",
                           "FEATURE_EXTRACTION", "r", p->lora.rank, "lora_alpha", p->lora.alpha, "lora_dropout", 0.0,
                           "bias", "none", "inference_mode", 1, "base_model_name_or_path", "target_modules",
-                          ivl_lora_modules(&p->lora));
+                          ivl_lora_modules(&p->lora), "modules_to_save", whole_modules(p));
     char *text = j ? ivl_json_dump(j, JSON_INDENT(2)) : NULL, *path = ivl_path_join(dir, "adapter_config.json");
     ivl_out_file out = { 0 };
     ivl_status s = text && path ? ivl_out_open(path, &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
@@ -310,19 +409,20 @@ ivl_status ivl_lora_save(const char *dir, const ivl_params *p, ivl_stream *s)
     ivl_st_item *item = calloc((size_t)p->n + 1, sizeof *item);
     source *from = calloc((size_t)p->n + 1, sizeof *from);
     char *path = ivl_path_join(dir, "adapter_model.safetensors");
-    int n = 0;
+    int n = 0, adapters = 0;
     ivl_status st = item && from && path ? ivl_make_dirs(dir)
                                          : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (int i = 0; st == IVL_OK && i < p->n; i++) {
         const ivl_param *q = &p->param[i];
-        if (q->part != IVL_PART_LORA) continue;
+        if (!is_saved(q)) continue;
+        adapters += q->part == IVL_PART_LORA;
         from[n].param = q, from[n].s = s;
         snprintf(from[n].name, sizeof from[n].name, PREFIX "%s", q->file);
-        item[n] = (ivl_st_item){ .name = from[n].name, .type = IVL_ST_F32, .rank = 2, .fill = fill_source,
+        item[n] = (ivl_st_item){ .name = from[n].name, .type = IVL_ST_F32, .rank = q->rank, .fill = fill_source,
                                  .ctx = &from[n] };
         memcpy(item[n++].dim, q->dim, sizeof q->dim);
     }
-    if (st == IVL_OK && !n) st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "the model has no adapter to save");
+    if (st == IVL_OK && !adapters) st = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "the model has no adapter to save");
     if (st == IVL_OK) st = save_settings(dir, p);
     if (st == IVL_OK) st = ivl_st_save(path, item, n, meta, 1);
     free(item), free(from), free(path);

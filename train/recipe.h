@@ -1,4 +1,7 @@
-/* A training recipe: what conf/{stage1,stage2,retrieval}_*.yaml hold. Every key with its help is in recipe.c. */
+/* A training recipe: what conf/{stage1,stage2,retrieval}_*.yaml hold. Every key with its help is in recipe.c.
+ * With lora_rank the weights of lora_where stay as they are and adapters beside their linears train (model/lora.h), and
+ * cross attention only where it is new, in stage 2. There is no dropout on them (the public code has 0.05): a step has
+ * nothing random but its batch and dropped branches. */
 #ifndef IVL_TRAIN_RECIPE_H
 #define IVL_TRAIN_RECIPE_H
 
@@ -17,6 +20,10 @@ typedef struct ivl_recipe {
     int64_t image_size, low_size, low_steps;
     double  mask_ratio, crop_min, crop_max;
     bool    flip;
+    /* adapters */
+    int64_t lora_rank;
+    double  lora_alpha;
+    char   *lora_where;
     /* optimiser */
     double  lr_image, lr_text, lr_other, lr_floor, beta1, beta2, eps, weight_decay, clip, max_logit_scale;
     double  layer_decay_image, layer_decay_text;

@@ -232,6 +232,7 @@ ivl_status ivl_train(const ivl_recipe *r, ivl_device *dev, const ivl_train_optio
     t.started = t.last_time = ivl_now();
     if (s == IVL_OK) s = steps(&t, &step);
     bool done = step == r->steps;
+    if (s == IVL_OK && done) s = ivl_trainer_save_adapter(&t);
     if (s == IVL_OK && done) s = save_model(&t);
     if (s == IVL_OK && done) s = save_facts(&t);
     ivl_status closed = ivl_metrics_close(t.metrics);

@@ -40,6 +40,7 @@ struct ivl_trainer {
     bool                     stage2;    /* or retrieval: matching, with queries */
     bool                     retrieval;
     ivl_trainer_chat        *chat;      /* stage 3; NULL: not that */
+    bool                     new_lm_head; /* init has none */
     int                      prefix_tokens; /* of what stage 2 generates, BOS included */
     ivl_tensor               resize[IVL_TRAIN_SEGMENTS]; /* position matrices of other sizes */
     ivl_flight               flight[IVL_RING];
@@ -59,13 +60,16 @@ void       ivl_trainer_close(ivl_trainer *t);
 void       ivl_trainer_fill(const ivl_trainer *t, const void *slot, int64_t step, ivl_flight *f);
 int        ivl_trainer_segment(const ivl_trainer *t, int64_t step);
 double     ivl_trainer_rate(const ivl_trainer *t, ivl_group group, int64_t step);
-/* trainer_retrieval.c: does a parameter train in stage 2 or retrieval? recipe: an ivl_recipe. */
-bool       ivl_trainer_trains(void *recipe, const char *name);
-/* Is the initial model of stage 2? */
-ivl_status ivl_trainer_check_init(const ivl_trainer *t);
+/* trainer_retrieval.c: does a parameter train in stage 2 or retrieval? */
+bool       ivl_trainer_trains(void *trainer, const char *name);
+/* What of stage 2 the initial model has: retrieval needs it, and a new lm_head trains in stage 2. */
+ivl_status ivl_trainer_look_at_init(ivl_trainer *t);
 /* ITM's and ITC's parts of a record of retrieval from a loader slot. */
 void       ivl_trainer_fill_retrieval(const ivl_trainer *t, const ivl_step_shape *s, const ivl_step_layout *l,
                                       const char *from, char *to);
+/* trainer_lora.c: the recipe's adapters; at the end of the run: out/adapter, then they are folded into the weights. */
+ivl_lora   ivl_trainer_lora(const ivl_recipe *r);
+ivl_status ivl_trainer_save_adapter(const ivl_trainer *t);
 /* trainer_record.c: what --record writes. */
 ivl_status ivl_trainer_record_start(const ivl_trainer *t);
 ivl_status ivl_trainer_record_step(const ivl_trainer *t, int64_t step, const ivl_flight *f);

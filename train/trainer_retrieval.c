@@ -12,36 +12,38 @@ static bool begins(const char *name, const char *start) { return !strncmp(name, 
 /* Layers of the text side come with or without cross attention. */
 static bool is_cross(const char *name) { return begins(name, "qllama.model.layers.") && strstr(name, ".cross_attn."); }
 
-static bool is_head(const char *name, bool retrieval)
+static bool is_head(const char *name)
 {
     return !strcmp(name, "logit_scale") || !strcmp(name, "text_projection") || begins(name, "clip_projector2.") ||
-           begins(name, "itm_head.") || (retrieval && begins(name, "clip_projector."));
+           begins(name, "itm_head.") || begins(name, "clip_projector.");
 }
 
-/* What no loss of the stage reaches stays as it is: its weights would only decay. Those are lm_head in retrieval and the
- * pooling of the backbone in stage 2. */
-bool ivl_trainer_trains(void *recipe, const char *name)
+/* What no loss of the stage reaches stays as it is, for its weights would only decay: lm_head in retrieval, and the
+ * pooling of the backbone in stage 2. With adapters on the text side, cross attention that has learned stays too. */
+bool ivl_trainer_trains(void *trainer, const char *name)
 {
-    const ivl_recipe *r = recipe;
-    bool retrieval = !strcmp(r->stage, "retrieval");
-    const char *what = strcmp(r->train, "auto") ? r->train : retrieval ? "all" : "new";
+    const ivl_trainer *t = trainer;
+    const char *what = strcmp(t->r->train, "auto") ? t->r->train : t->retrieval ? "all" : "new";
+    bool head = begins(name, "qllama.lm_head.");
     bool fresh = is_cross(name) || !strcmp(name, "query_tokens") || !strcmp(name, "logit_scale") ||
-                 begins(name, "clip_projector2.") || begins(name, "itm_head.");
-    if (begins(name, retrieval ? "qllama.lm_head." : "clip_projector.")) return false;
+                 begins(name, "clip_projector2.") || begins(name, "itm_head.") || (head && t->new_lm_head);
+    if (t->retrieval ? head : begins(name, "clip_projector.")) return false;
+    if (t->retrieval && is_cross(name) && (ivl_trainer_lora(t->r).where & IVL_LORA_TEXT)) return false;
     if (!strcmp(what, "all")) return true;
-    if (!strcmp(what, "heads")) return is_head(name, retrieval);
+    if (!strcmp(what, "heads")) return is_head(name);
     bool text = begins(name, "qllama.") || !strcmp(name, "text_projection");
     return fresh || (text && !strcmp(what, "text"));
 }
 
-ivl_status ivl_trainer_check_init(const ivl_trainer *t)
+ivl_status ivl_trainer_look_at_init(ivl_trainer *t)
 {
     ivl_weights *f = NULL;
     IVL_TRY(ivl_weights_open(t->r->init, &f));
     bool matches = ivl_weights_find(f, "itm_head.weight") != NULL;
+    t->new_lm_head = !ivl_weights_find(f, "qllama.lm_head.weight");
     ivl_weights_close(f);
-    IVL_CHECK(matches, IVL_EINVAL,
-              "init: %s has no itm_head: retrieval goes on from a model of stage 2, as conf/stage2_emoji.yaml makes one",
+    IVL_CHECK(matches || !t->retrieval, IVL_EINVAL,
+              "init: %s has no itm_head: retrieval goes on from a model of stage 2, as conf/stage2_emoji.yaml makes",
               t->r->init);
     return IVL_OK;
 }

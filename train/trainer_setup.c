@@ -56,7 +56,8 @@ static ivl_status configure(ivl_trainer *t)
         IVL_CHECK(vocab <= t->config.text.vocab, IVL_EINVAL,
                   "%s: %d tokens, and the model of %s has %d: not its tokenizer", r->tokenizer, vocab,
                   r->init, t->config.text.vocab);
-        if (t->retrieval) t->config.vit.image_size = full_size(t), t->config.force_image_size = 0;
+        if (t->retrieval && !r->lora_rank) /* what is merged into init later keeps its positions */
+            t->config.vit.image_size = full_size(t), t->config.force_image_size = 0;
     } else {
         t->config.vit.image_size = (int)(r->image_size ? r->image_size : FRESH_SIZE);
         t->config.force_image_size = 0;
@@ -74,15 +75,17 @@ static ivl_status configure(ivl_trainer *t)
 static ivl_status open_model(ivl_trainer *t)
 {
     ivl_params_options o = { .parts = t->stage2 ? IVL_PARTS_ALL : IVL_PART_C, .stage = IVL_STAGE_1 };
-    if (t->stage2) o.trains = ivl_trainer_trains, o.ctx = (void *)(uintptr_t)t->r;
+    if (t->stage2) o.trains = ivl_trainer_trains, o.ctx = t;
+    o.lora = ivl_trainer_lora(t->r);
     o.layerwise = t->r->layer_decay_image != 1 || t->r->layer_decay_text != 1;
+    if (t->stage2) IVL_TRY(ivl_trainer_look_at_init(t));
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
     ivl_load_options load = { .check_nan = true, .resize_positions = t->retrieval };
     if (t->stage2 && !t->retrieval) load.allow_missing = IVL_PART_G | IVL_PART_LM;
-    if (t->retrieval) IVL_TRY(ivl_trainer_check_init(t));
     if (t->r->init[0]) IVL_TRY(ivl_checkpoint_match(t->r->init, t->params, &load));
     IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
-    if (!t->r->init[0] || t->stage2) IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed));
+    if (!t->r->init[0] || t->stage2 || o.lora.rank) /* something is not in init */
+        IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed));
     if (!t->r->init[0]) return IVL_OK;
     return ivl_checkpoint_load(t->r->init, t->params, t->stream, &load, NULL);
 }

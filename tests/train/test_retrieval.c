@@ -1,6 +1,5 @@
 /* Retrieval fine-tuning on the host device: it needs a model of stage 2, learns one batch by heart with both poolings,
  * ends in the same bytes after a stop, leaves alone what does not train, and takes rates by layer. */
-#include "model/safetensors.h"
 #include "tests/train/toy.h"
 #include "train/trainer.h"
 
@@ -53,17 +52,6 @@ START_TEST(rates_shrink_downwards)
 }
 END_TEST
 
-/* toy_dir/two/model: a model of stage 2, hardly trained. */
-static const char *init(void)
-{
-    static char text[300];
-    toy_must("one", (const char *const[]){ "steps=2", NULL }, (ivl_train_options){ 0 });
-    snprintf(text, sizeof text, "init=%s", toy_path("one/model"));
-    toy_must("two", (const char *const[]){ "stage=2", text, "steps=2", NULL }, (ivl_train_options){ 0 });
-    snprintf(text, sizeof text, "init=%s", toy_path("two/model"));
-    return text;
-}
-
 START_TEST(needs_a_second_stage)
 {
     bool done;
@@ -82,7 +70,7 @@ END_TEST
 START_TEST(learns_a_batch)
 {
     toy_watch w = { 0 };
-    const char *const more[] = { "stage=retrieval", init(),         "steps=40",         "layer_decay_text=0.9",
+    const char *const more[] = { "stage=retrieval", toy_stage2(),         "steps=40",         "layer_decay_text=0.9",
                                  "image_size=42",   "lr_image=1e-3", "layer_decay_image=0.9", NULL };
     toy_must("r", more, (ivl_train_options){ .overfit = true, .progress = toy_hear, .ctx = &w });
     ck_assert_double_lt(w.last.itm, 0.1);
@@ -98,7 +86,7 @@ START_TEST(stopped_and_resumed_is_the_same)
     toy_watch w = { .stop_at = 2 };
     size_t n, m;
     bool done = false;
-    const char *const more[] = { "stage=retrieval",     init(),          "steps=7", "layer_decay_image=0.7",
+    const char *const more[] = { "stage=retrieval",     toy_stage2(),          "steps=7", "layer_decay_image=0.7",
                                  "layer_decay_text=0.6", "drop_path=0.3", "flip=true", NULL };
     toy_must("whole", more, (ivl_train_options){ 0 });
     ivl_train_options early = { .stop = &w.stop, .progress = toy_hear, .ctx = &w };
@@ -112,26 +100,6 @@ START_TEST(stopped_and_resumed_is_the_same)
 }
 END_TEST
 
-/* Does the tensor differ between two models? */
-static bool changed(const char *model, const char *other, const char *name)
-{
-    ivl_st *st[2] = { NULL };
-    float *x[2] = { NULL };
-    const char *const file[] = { model, other };
-    int64_t n = 0;
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(ivl_st_open(file[i], &st[i]), IVL_OK);
-        const ivl_st_tensor *t = ivl_st_find(st[i], name);
-        ck_assert_ptr_nonnull(t);
-        n = t->elements, x[i] = malloc((size_t)n * sizeof **x);
-        ck_assert_int_eq(ivl_st_read(t, 0, n, IVL_F32, x[i]), IVL_OK);
-        ivl_st_close(st[i]);
-    }
-    bool differs = memcmp(x[0], x[1], (size_t)n * sizeof **x) != 0;
-    free(x[0]), free(x[1]);
-    return differs;
-}
-
 START_TEST(trains_what_it_says)
 {
     static const struct { const char *name; bool heads, all; } rows[] = {
@@ -144,15 +112,15 @@ START_TEST(trains_what_it_says)
         { "qllama.model.layers.0.self_attn.q_proj.weight", false, true },
         { "qllama.lm_head.weight", false, false },
     };
-    const char *from = init();
+    const char *from = toy_stage2();
     toy_must("heads", (const char *const[]){ "stage=retrieval", from, "steps=2", "train=heads", NULL },
              (ivl_train_options){ 0 });
     toy_must("all", (const char *const[]){ "stage=retrieval", from, "steps=2", NULL }, (ivl_train_options){ 0 });
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *was = toy_path("two/model/model.safetensors");
-        ck_assert_msg(changed(toy_path("heads/model/model.safetensors"), was, rows[i].name) == rows[i].heads, "%s",
+        ck_assert_msg(toy_differs(toy_path("heads/model/model.safetensors"), was, rows[i].name) == rows[i].heads, "%s",
                       rows[i].name);
-        ck_assert_msg(changed(toy_path("all/model/model.safetensors"), was, rows[i].name) == rows[i].all, "%s",
+        ck_assert_msg(toy_differs(toy_path("all/model/model.safetensors"), was, rows[i].name) == rows[i].all, "%s",
                       rows[i].name);
     }
 }
@@ -196,7 +164,7 @@ START_TEST(texts_of_a_group_are_all_right)
     ivl_device *dev = NULL;
     ivl_train_options o = { .out = toy_path("g") };
     enum { B = 6 };
-    toy_recipe(&r, (const char *const[]){ "stage=retrieval", init(), "batch=6", "steps=2", NULL });
+    toy_recipe(&r, (const char *const[]){ "stage=retrieval", toy_stage2(), "batch=6", "steps=2", NULL });
     ck_assert_int_eq(ivl_device_open(toy_device(), &dev), IVL_OK);
     ivl_trainer t = { .r = &r, .o = &o, .dev = dev };
     if (ivl_trainer_open(&t) != IVL_OK) ck_abort_msg("%s", ivl_last_error());

@@ -3,6 +3,7 @@
 #include <png.h>
 #include <unistd.h>
 
+#include "model/safetensors.h"
 #include "runtime/file.h"
 
 enum { SIDE = 28 };
@@ -112,4 +113,39 @@ void toy_hear(void *ctx, const ivl_train_progress *p)
     toy_watch *w = ctx;
     w->last = *p;
     if (w->stop_at && p->step >= w->stop_at) w->stop = 1;
+}
+
+const char *toy_stage1(void)
+{
+    static char text[300];
+    toy_must("one", (const char *const[]){ "steps=2", NULL }, (ivl_train_options){ 0 });
+    snprintf(text, sizeof text, "init=%s", toy_path("one/model"));
+    return text;
+}
+
+const char *toy_stage2(void)
+{
+    static char text[300];
+    toy_must("two", (const char *const[]){ "stage=2", toy_stage1(), "steps=2", NULL }, (ivl_train_options){ 0 });
+    snprintf(text, sizeof text, "init=%s", toy_path("two/model"));
+    return text;
+}
+
+bool toy_differs(const char *model, const char *other, const char *name)
+{
+    ivl_st *st[2] = { NULL };
+    float *x[2] = { NULL };
+    const char *const file[] = { model, other };
+    int64_t n = 0;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ivl_st_open(file[i], &st[i]), IVL_OK);
+        const ivl_st_tensor *t = ivl_st_find(st[i], name);
+        ck_assert_ptr_nonnull(t);
+        n = t->elements, x[i] = malloc((size_t)n * sizeof **x);
+        ck_assert_int_eq(ivl_st_read(t, 0, n, IVL_F32, x[i]), IVL_OK);
+        ivl_st_close(st[i]);
+    }
+    bool differs = memcmp(x[0], x[1], (size_t)n * sizeof **x) != 0;
+    free(x[0]), free(x[1]);
+    return differs;
 }

@@ -25,6 +25,12 @@ const char *toy_path(const char *name);
 char *toy_bytes(const char *name, size_t *n_p);
 const char *toy_device(void);
 
+/* Makes toy_dir/one/model, of stage 1, or two/model, of stage 2, hardly trained; "init=" and its path. */
+const char *toy_stage1(void);
+const char *toy_stage2(void);
+/* Does the tensor differ between two safetensors files? */
+bool toy_differs(const char *file, const char *other, const char *name);
+
 /* Stops a run after a number of steps, and remembers what the last one told. */
 typedef struct toy_watch { ivl_train_progress last; int stop_at; volatile int stop; } toy_watch;
 void toy_hear(void *ctx, const ivl_train_progress *p);
