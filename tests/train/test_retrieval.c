@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static const float *rates_of(const ivl_trainer *t, int64_t step)
+static const float *rates_of(ivl_trainer *t, int64_t step)
 {
     int slot = -1;
     ck_assert_int_eq(ivl_loader_next(t->loader, &slot), IVL_OK);
