@@ -10,7 +10,7 @@ typedef struct builder {
     kit kit;
     pope *pope;
     uint8_t *rgb, *mask;
-    ivl_out_file talk;
+    ivl_out_file talk[2]; /* sentences, words */
     ivl_scenes_report report;
 } builder;
 
@@ -35,7 +35,10 @@ static ivl_status write_scene(builder *b, ivl_scenes_part part, ivl_shard *shard
     scene_draw(k, part, &d, &s);
     IVL_TRY(scene_paint(k, &s, &d, b->rgb, b->mask));
     IVL_TRY(record_add_scene(k, shard, key, &s, &d, b->rgb, b->mask));
-    IVL_TRY(record_tell(k, b->talk.f, key, image, &s, &d, i == 0));
+    IVL_TRY(record_tell(k, b->talk[0].f, key, image, &s, &d, false, i == 0));
+    snprintf(stream, sizeof stream, "words:%s", ivl_scenes_part_name(part));
+    dice e = { ivl_rng_make(k->o->seed, stream), (uint32_t)i, 0 };
+    IVL_TRY(record_tell(k, b->talk[1].f, key, image, &s, &e, true, i == 0));
     if (part == IVL_SCENES_TRAIN) pope_learn(b->pope, &s);
     if (part == IVL_SCENES_VAL) IVL_TRY(pope_ask(b->pope, &s, image));
     b->report.records[part]++;
@@ -72,19 +75,27 @@ static ivl_status write_shards(builder *b, ivl_scenes_part part)
     return IVL_OK;
 }
 
+static ivl_status open_talk(builder *b, ivl_scenes_part part, int i)
+{
+    static const char *const kind[] = { "conversations", "words" };
+    char name[64];
+    snprintf(name, sizeof name, "%s_%s.json", kind[i], ivl_scenes_part_name(part));
+    char *path = ivl_path_join(b->kit.o->out, name);
+    ivl_status s = path ? ivl_out_open(path, &b->talk[i]) : no_memory();
+    free(path);
+    return s;
+}
+
 static ivl_status write_part(builder *b, ivl_scenes_part part)
 {
-    char name[64];
-    snprintf(name, sizeof name, "conversations_%s.json", ivl_scenes_part_name(part));
-    char *path = ivl_path_join(b->kit.o->out, name);
-    ivl_status s = path ? ivl_out_open(path, &b->talk) : no_memory();
-    free(path);
+    ivl_status s = IVL_OK;
+    for (int i = 0; i < 2 && s == IVL_OK; i++) s = open_talk(b, part, i);
     if (s == IVL_OK) s = write_shards(b, part);
-    if (s == IVL_OK) {
-        fputs("\n]\n", b->talk.f);
-        s = ivl_out_commit(&b->talk);
+    for (int i = 0; i < 2 && s == IVL_OK; i++) {
+        fputs("\n]\n", b->talk[i].f);
+        s = ivl_out_commit(&b->talk[i]);
     }
-    ivl_out_abandon(&b->talk);
+    for (int i = 0; i < 2; i++) ivl_out_abandon(&b->talk[i]);
     return s;
 }
 

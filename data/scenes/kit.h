@@ -104,11 +104,14 @@ void       scene_paint_things(const kit *k, scene *s, uint8_t *rgb, uint8_t *mas
 
 /* --- words ---------------------------------------------------------------------------------------------- */
 
-enum { TELL_CAPTIONS = 3, TELL_TURNS = 6, TELL_TEXT = 400 };
+enum { TELL_CAPTIONS = 3, TELL_TURNS = 6, TELL_WORDS = 8, TELL_TEXT = 400 };
 typedef char tell_text[TELL_TEXT];
 void tell_captions(const kit *k, const scene *s, dice *d, tell_text caption[TELL_CAPTIONS], int *n_p);
 /* Questions and answers, several turns. */
 void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_TURNS], tell_text answer[TELL_TURNS],
+                int *n_p);
+/* Questions that a word or phrase answers, most of them whether something is there. */
+void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
                 int *n_p);
 const char *tell_article(const char *noun);
 const char *tell_place(int cell);                        /* "in the top left" */

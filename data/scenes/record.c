@@ -100,23 +100,26 @@ ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, con
     return add_mask(k, shard, key, mask);
 }
 
-static json_t *turn(const char *from, const char *lead, const char *value)
+static json_t *turn(const char *from, const char *lead, const char *value, const char *end)
 {
-    char text[TELL_TEXT + 16];
-    snprintf(text, sizeof text, "%s%.*s", lead, TELL_TEXT - 1, value);
+    char text[TELL_TEXT + 96];
+    snprintf(text, sizeof text, "%s%.*s%s", lead, TELL_TEXT - 1, value, end);
     return json_pack("{ss ss}", "from", from, "value", text);
 }
 
-ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d,
+ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool brief,
                        bool first)
 {
-    tell_text question[TELL_TURNS], answer[TELL_TURNS];
+    enum { MOST = (int)TELL_WORDS > (int)TELL_TURNS ? (int)TELL_WORDS : (int)TELL_TURNS };
+    tell_text question[MOST], answer[MOST];
     int n = 0;
-    tell_turns(k, s, d, question, answer, &n);
+    if (brief) tell_words(k, s, d, question, answer, &n);
+    else tell_turns(k, s, d, question, answer, &n);
     json_t *turns = json_array();
     for (int i = 0; i < n; i++) {
-        json_array_append_new(turns, turn("human", i ? "" : "<image>\n", question[i]));
-        json_array_append_new(turns, turn("gpt", "", answer[i]));
+        const char *how = brief && !i ? "\nAnswer the question using a single word or phrase." : "";
+        json_array_append_new(turns, turn("human", i ? "" : "<image>\n", question[i], how));
+        json_array_append_new(turns, turn("gpt", "", answer[i], ""));
     }
     json_t *root = json_pack("{ss ss so}", "id", key, "image", image, "conversations", turns);
     if (!root) return no_memory();

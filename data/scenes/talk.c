@@ -29,10 +29,9 @@ static int groups_of(const scene *s, int concept)
     return n;
 }
 
-/* --- the kinds of questions; false: the scene gives no such question ---------------------------------------
- */
+/* --- the kinds of questions: a whole sentence and a word or phrase answer each; false: the scene gives no such question */
 
-static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     static const char *const asks[] = { "What is in the picture?", "What do you see in this image?",
                                         "Describe the image briefly.", "What does the picture show?" };
@@ -41,11 +40,12 @@ static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_te
     tell_captions(k, s, d, caption, &n);
     say(q, "%s", asks[dice_below(d, 4)]);
     say(a, "%.380s.", caption[dice_below(d, 2)]);
-    capital(a);
+    say(word, "%s", a);
+    capital(a), capital(word);
     return true;
 }
 
-static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     bool none = dice_chance(d, 0.15);
     int c = none ? scene_pick(k, d, -1) : s->group[dice_below(d, s->n_groups)].concept;
@@ -58,19 +58,23 @@ static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_t
         say(a, "There is one %s.", o->one);
     else
         say(a, "There are %s %s.", numbers[n], o->many);
+    say(word, "%s", n ? numbers[n] : "none");
+    capital(word);
     return true;
 }
 
-static bool ask_all(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_all(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     (void)k;
     say(q,
         dice_chance(d, 0.5) ? "How many objects are in the picture?" : "How many things are there in total?");
     say(a, s->n_things == 1 ? "There is %s." : "There are %s.", numbers[s->n_things]);
+    say(word, "%s", numbers[s->n_things]);
+    capital(word);
     return true;
 }
 
-static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     const group *g = &s->group[dice_below(d, s->n_groups)];
     if (g->color == TINT_NONE || groups_of(s, g->concept) > 1) return false;
@@ -78,21 +82,25 @@ static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     bool many = g->count > 1;
     say(q, "What color %s the %s?", many ? "are" : "is", many ? o->many : o->one);
     say(a, "The %s %s %s.", many ? o->many : o->one, many ? "are" : "is", tint_name(g->color));
+    say(word, "%s", tint_name(g->color));
+    capital(word);
     return true;
 }
 
-static bool ask_where(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_where(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     const group *g = &s->group[dice_below(d, s->n_groups)];
     if (g->count > 1 || groups_of(s, g->concept) > 1) return false;
     const concept_row *o = &k->concept[g->concept];
     say(q, dice_chance(d, 0.5) ? "Where is the %s?" : "Where in the picture is the %s?", o->one);
     say(a, "The %s is %s.", o->one, tell_place(s->thing[g->first].cell));
+    say(word, "%s", tell_place(s->thing[g->first].cell));
+    capital(word);
     return true;
 }
 
 /* Two single things of different nouns that stand apart along one axis. */
-static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     int i = dice_below(d, s->n_groups), j = dice_below(d, s->n_groups);
     const group *g = &s->group[i], *h = &s->group[j];
@@ -115,11 +123,12 @@ static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tel
         say(a, "Yes, the %s is %s the %s.", one, side, two);
     else
         say(a, "No, the %s is %s the %s.", one, other, two);
+    say(word, yes ? "Yes" : "No");
     return true;
 }
 
 /* Half are yes; what is asked for in vain is as often frequent, or of the same kind, as what is there. */
-static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tell_text a)
+static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     bool there = dice_chance(d, 0.5);
     int c = s->group[dice_below(d, s->n_groups)].concept;
@@ -140,13 +149,14 @@ static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tel
         say(a, "Yes, there is %s %s.", tell_article(o->one), o->one);
     else
         say(a, "Yes, there are %s %s.", numbers[scene_count_of(s, c)], o->many);
+    say(word, there ? "Yes" : "No");
     return true;
 }
 
 /* --- a conversation ---------------------------------------------------------------------------------------
  */
 
-typedef bool (*asker)(const kit *k, const scene *s, dice *d, tell_text q, tell_text a);
+typedef bool (*asker)(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word);
 
 static bool asked(tell_text *question, int n, const tell_text q)
 {
@@ -161,20 +171,40 @@ static int presence(const tell_text q, const tell_text a)
     return strncmp(q, "Is there", 8) ? 0 : a[0] == 'Y' ? 1 : -1;
 }
 
+/* Up to `most` questions of these kinds, behind the n that there are; brief: answered by a word. */
+static int ask_on(const kit *k, const scene *s, dice *d, const asker *kinds, int n_kinds, bool brief, int most, int n,
+                  tell_text *question, tell_text *answer)
+{
+    int yes = 0, asks = 0;
+    for (int tries = 0; tries < 40 && n < most; tries++) {
+        tell_text a, word;
+        asker ask = kinds[dice_below(d, n_kinds)];
+        if (!ask(k, s, d, question[n], a, word) || asked(question, n, question[n])) continue;
+        int p = presence(question[n], a);
+        if (p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue; /* as often yes as no */
+        strcpy(answer[n], brief ? word : a);
+        yes += p, asks += p != 0, n++;
+    }
+    return n;
+}
+
 void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_TURNS],
                 tell_text answer[TELL_TURNS], int *n_p)
 {
     static const asker kinds[] = { ask_presence, ask_presence, ask_color, ask_color,    ask_where,
                                    ask_where,    ask_count,    ask_count, ask_relation, ask_all };
-    int n = 0, most = 3 + dice_below(d, TELL_TURNS - 2), yes = 0, asks = 0;
-    if (dice_chance(d, 0.7)) n += ask_what(k, s, d, question[n], answer[n]);
-    for (int tries = 0; tries < 40 && n < most; tries++) {
-        asker ask = kinds[dice_below(d, sizeof kinds / sizeof *kinds)];
-        if (!ask(k, s, d, question[n], answer[n]) || asked(question, n, question[n])) continue;
-        int p = presence(question[n], answer[n]);
-        if (p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue; /* as often yes as no */
-        yes += p, asks += p != 0, n++;
-    }
-    if (!n) n += ask_what(k, s, d, question[0], answer[0]);
+    tell_text word;
+    int n = 0, most = 3 + dice_below(d, TELL_TURNS - 2);
+    if (dice_chance(d, 0.7)) n += ask_what(k, s, d, question[n], answer[n], word);
+    n = ask_on(k, s, d, kinds, sizeof kinds / sizeof *kinds, false, most, n, question, answer);
+    if (!n) n += ask_what(k, s, d, question[0], answer[0], word);
     *n_p = n;
+}
+
+void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
+                int *n_p)
+{
+    static const asker kinds[] = { ask_presence, ask_presence, ask_presence, ask_presence, ask_presence,
+                                   ask_color,    ask_count,    ask_count,    ask_all,      ask_where };
+    *n_p = ask_on(k, s, d, kinds, sizeof kinds / sizeof *kinds, true, TELL_WORDS, 0, question, answer);
 }

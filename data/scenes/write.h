@@ -17,7 +17,8 @@ ivl_status record_add_picture(const kit *k, ivl_shard *shard, const char *key, c
 ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
                             const uint8_t *rgb, const uint8_t *mask);
 /* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". */
-ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool first);
+ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool brief,
+                       bool first);
 
 /* videos_train.tar, videos_val.tar */
 ivl_status videos_write(const kit *k, int64_t count[2]);

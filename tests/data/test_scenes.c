@@ -280,6 +280,40 @@ START_TEST(test_conversations)
 }
 END_TEST
 
+static int spaces_in(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += *text == ' ';
+    return n;
+}
+
+/* Brief answers: a word or a place; as often yes as no. */
+START_TEST(test_brief_answers)
+{
+    if (!installed()) return;
+    static const char how[] = "\nAnswer the question using a single word or phrase.";
+    json_t *all = json_file("words_train.json"), *one;
+    size_t i, yes = 0, no = 0;
+    ck_assert_int_eq(json_array_size(all), PICTURES);
+    json_array_foreach(all, i, one)
+    {
+        const json_t *turns = json_object_get(one, "conversations");
+        size_t n = json_array_size(turns);
+        ck_assert(n >= 2 && n % 2 == 0);
+        const char *first = str(json_array_get(turns, 0), "value");
+        ck_assert_str_eq(first + strlen(first) - strlen(how), how);
+        for (size_t j = 1; j < n; j += 2) {
+            const char *answer = str(json_array_get(turns, j), "value");
+            ck_assert(answer[0] >= 'A' && answer[0] <= 'Z');
+            ck_assert_int_le(spaces_in(answer), 3);
+            yes += !strcmp(answer, "Yes"), no += !strcmp(answer, "No");
+        }
+    }
+    ck_assert_msg(yes > 2 * no / 3 && no > 2 * yes / 3, "%zu yes, %zu no", yes, no);
+    json_decref(all);
+}
+END_TEST
+
 /* The reader of conversations finds the pictures in the shards beside the list. */
 START_TEST(test_conversations_with_pictures)
 {
@@ -453,6 +487,7 @@ int main(void)
     tcase_add_test(t, test_masks);
     tcase_add_test(t, test_records);
     tcase_add_test(t, test_conversations);
+    tcase_add_test(t, test_brief_answers);
     tcase_add_test(t, test_conversations_with_pictures);
     tcase_add_test(t, test_pope);
     tcase_add_test(t, test_words);
