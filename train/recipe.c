@@ -56,9 +56,10 @@ const ivl_conf_row ivl_recipe_rows[] = {
     ROW(IVL_CONF_DOUBLE, crop_max, "1.0", 0.01, 1, "random resized crop: largest share of the area"),
     ROW(IVL_CONF_BOOL, flip, "false", 0, 0, "mirror half of the pictures"),
     ROW(IVL_CONF_INT, lora_rank, "0", 0, 65536,
-        "train low-rank adapters of this rank instead of the weights of lora_where; 0: none. Needs init"),
+        "train low-rank adapters of this rank instead of the weights of lora_where; 0: none"),
     ROW(IVL_CONF_DOUBLE, lora_alpha, "0", 0, 1e6, "adapters count alpha/rank times; 0: alpha is twice the rank"),
-    CHOICE(lora_where, "both", "image text both", "whose linears get adapters: vision encoder, text side, or both"),
+    CHOICE(lora_where, "both", "image text both",
+           "whose linears get adapters: vision encoder, text side (stage 3: the language model), or both"),
     ROW(IVL_CONF_DOUBLE, lr_image, "1e-3", 0, 1, "peak learning rate of vision_model and clip_projector"),
     ROW(IVL_CONF_DOUBLE, lr_text, "1e-4", 0, 1,
         "peak learning rate of qllama and text_projection, or of the language model"),
@@ -102,8 +103,7 @@ static ivl_status check_stage(const ivl_recipe *r)
               "stage 3 begins with a vision encoder and a language model, as --set vision=DIR --set llm=DIR, or goes "
               "on from a chat model, as --set init=DIR");
     IVL_CHECK(third || (!r->vision[0] && !r->llm[0]), IVL_EINVAL, "vision and llm are for stage 3");
-    IVL_CHECK(!r->lora_rank || !third, IVL_EUNSUPPORTED, "lora_rank is for stages 1, 2 and retrieval");
-    IVL_CHECK(!r->lora_rank || r->init[0], IVL_EINVAL,
+    IVL_CHECK(!r->lora_rank || third || r->init[0], IVL_EINVAL,
               "init is not set: lora_rank: %lld adapts a model that has learned, as --set init=DIR",
               (long long)r->lora_rank);
     IVL_CHECK(retrieval || strcmp(r->train, "heads"), IVL_EINVAL,

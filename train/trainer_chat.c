@@ -165,14 +165,14 @@ static ivl_status load_parts(const ivl_trainer *t, bool to)
 ivl_status ivl_trainer_chat_model(ivl_trainer *t)
 {
     const char *init = t->r->init;
-    ivl_params_options o = { .trains = trains, .ctx = t->r->train, .chat = &t->chat->config };
+    ivl_params_options o = { .trains = trains, .ctx = t->r->train, .chat = &t->chat->config,
+                             .lora = ivl_trainer_lora(t->r) };
     ivl_load_options load = { .check_nan = true, .resize_positions = true };
     IVL_TRY(ivl_params_create(&t->config, &o, &t->params));
     IVL_TRY(init[0] ? ivl_checkpoint_match(init, t->params, &load) : load_parts(t, false));
     IVL_TRY(ivl_params_alloc(t->params, t->dev, t->dtype, true));
-    if (init[0]) return ivl_checkpoint_load(init, t->params, t->stream, &load, NULL);
-    IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed));
-    return load_parts(t, true);
+    IVL_TRY(ivl_params_init(t->params, t->stream, (uint64_t)t->r->seed)); /* projectors, adapters */
+    return init[0] ? ivl_checkpoint_load(init, t->params, t->stream, &load, NULL) : load_parts(t, true);
 }
 
 /* A file of the folder that the tokenizer came from, if there is one of this name. */

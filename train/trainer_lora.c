@@ -10,7 +10,8 @@
 ivl_lora ivl_trainer_lora(const ivl_recipe *r)
 {
     static const char *const word[] = { "image", "text", "both" };
-    static const unsigned    where[] = { IVL_LORA_IMAGE, IVL_LORA_TEXT, IVL_LORA_IMAGE | IVL_LORA_TEXT };
+    unsigned text = strcmp(r->stage, "3") ? IVL_LORA_TEXT : IVL_LORA_LLM;
+    const unsigned where[] = { IVL_LORA_IMAGE, text, IVL_LORA_IMAGE | text };
     ivl_lora l = { 0 };
     if (!r->lora_rank) return l;
     l.rank = (int)r->lora_rank, l.alpha = r->lora_alpha > 0 ? r->lora_alpha : 2 * (double)r->lora_rank;

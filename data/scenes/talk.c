@@ -29,7 +29,7 @@ static int groups_of(const scene *s, int concept)
     return n;
 }
 
-/* --- the kinds of questions, with a sentence and a word that answer; false: the scene gives no such question -------- */
+/* --- the kinds of questions, with a sentence and a word that answer; false: the scene gives no such question --- */
 
 static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {

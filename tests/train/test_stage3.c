@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "data/chat_rows.h"
+#include "model/lora.h"
+#include "model/weights.h"
 #include "runtime/file.h"
 #include "tests/train/toy.h"
 #include "train/talk.h"
@@ -165,6 +167,32 @@ START_TEST(new_is_the_projectors)
 }
 END_TEST
 
+/* An adapter of the language model, merged into the model that the run began with, is the run's model. */
+START_TEST(adapters_merge)
+{
+    char from[4200], to[160];
+    const char *const more[] = { STAGE3, init, "batch=2", "steps=4", "lora_rank=3", "lora_where=text", NULL };
+    toy_must("lora", more, (ivl_train_options){ 0 });
+    snprintf(from, sizeof from, "%s", init + 5), snprintf(to, sizeof to, "%s", toy_path("merged"));
+    if (ivl_lora_merge_files(from, toy_path("lora/adapter"), to, IVL_F32) != IVL_OK)
+        ck_abort_msg("%s", ivl_last_error());
+    ivl_weights *a = NULL, *b = NULL;
+    ck_assert_int_eq(ivl_weights_open(to, &a), IVL_OK);
+    ck_assert_int_eq(ivl_weights_open(toy_path("lora/model"), &b), IVL_OK);
+    ck_assert_int_eq(ivl_weights_count(a), ivl_weights_count(b));
+    for (int i = 0; i < ivl_weights_count(a); i++) {
+        const ivl_weights_tensor *t = ivl_weights_at(a, i), *u = ivl_weights_find(b, t->name);
+        ck_assert_ptr_nonnull(u);
+        float *x = calloc((size_t)t->elements, 4), *y = calloc((size_t)t->elements, 4);
+        ck_assert_int_eq(ivl_weights_read(a, t, 0, t->elements, IVL_F32, x), IVL_OK);
+        ck_assert_int_eq(ivl_weights_read(b, u, 0, t->elements, IVL_F32, y), IVL_OK);
+        for (int64_t k = 0; k < t->elements; k++) ck_assert_float_eq_tol(x[k], y[k], 1e-6f);
+        free(x), free(y);
+    }
+    ivl_weights_close(a), ivl_weights_close(b);
+}
+END_TEST
+
 /* Steps by length: every conversation comes once in an epoch, and rows are as long as their step's shape says. */
 START_TEST(steps_by_length)
 {
@@ -250,6 +278,7 @@ int main(void)
     tcase_add_test(t, micro_batches_add_up);
     tcase_add_test(t, answers_what_it_learned);
     tcase_add_test(t, new_is_the_projectors);
+    tcase_add_test(t, adapters_merge);
     tcase_add_test(t, steps_by_length);
     tcase_add_test(t, wrong_pairings_are_told);
     return run_suite("stage 3", t);
