@@ -44,6 +44,9 @@ typedef struct ivl_loader_config {
     const char *prefix;          /* NULL: "summarize:" */
     bool stage2;                 /* three texts per row, see ivl_slot_layout */
     bool retrieval;              /* three others: a caption of another picture, the row's without and with a prefix */
+    const int32_t *neighbours;   /* [records of the data set, n_neighbours], -1: none: texts of other pictures are drawn
+                                    from these records, in the row's language if they have it. NULL: from all */
+    int n_neighbours;
     int clean_words;             /* 0: captions as they are; else cleaned, at most so many words */
     const char *langs, *without; /* comma lists of language tags: only these (captions without a tag are none
                                     of them); not these. NULL: all; none */

@@ -20,15 +20,18 @@ static bool wanted(const ivl_loader_config *cfg, const ivl_caption *c)
     return !(cfg->without && c->lang && tag_in(cfg->without, c->lang));
 }
 
-/* One of the wanted captions, by the row's own random number; -1: there is none. */
-static int choose(const ivl_loader_config *cfg, const ivl_sample *rec, int64_t step, uint32_t row)
+static bool is_in(const ivl_caption *c, const char *lang) { return !lang || (c->lang && !strcmp(c->lang, lang)); }
+
+/* One of the wanted captions, by the row's own random number; -1: there is none. lang: only in this language if there
+ * are some; NULL: in any. */
+static int choose(const ivl_loader_config *cfg, const ivl_sample *rec, const char *lang, int64_t step, uint32_t row)
 {
     int n = 0;
-    for (int i = 0; i < rec->n_captions; i++) n += wanted(cfg, &rec->caption[i]);
-    if (!n) return -1;
+    for (int i = 0; i < rec->n_captions; i++) n += wanted(cfg, &rec->caption[i]) && is_in(&rec->caption[i], lang);
+    if (!n) return lang ? choose(cfg, rec, NULL, step, row) : -1;
     int pick = (int)ivl_rng_below(ivl_rng_make(cfg->seed, "caption"), row, 0, (uint64_t)step, (uint64_t)n);
     for (int i = 0;; i++)
-        if (wanted(cfg, &rec->caption[i]) && pick-- == 0) return i;
+        if (wanted(cfg, &rec->caption[i]) && is_in(&rec->caption[i], lang) && pick-- == 0) return i;
 }
 
 static ivl_status tokens(const ivl_loader_config *cfg, const char *prefix, const char *text, int32_t *ids,
@@ -80,19 +83,31 @@ static int64_t group_number(const ivl_sample *rec, int64_t record)
     return -2 - (int64_t)(h >> 2);
 }
 
-/* A caption of another picture, drawn by (seed, step, row). */
-static ivl_status negative_text(const ivl_row_job *j, const ivl_sample *rec, int64_t record, int64_t step, uint32_t row,
-                                int32_t *ids, int32_t *len)
+/* Another record, drawn by (seed, step, row): one of its neighbours, if it has some and they were not refused often. */
+static int64_t draw_other(const ivl_row_job *j, int64_t record, int64_t step, uint32_t row, uint32_t tries)
 {
     const ivl_loader_config *cfg = j->cfg;
     ivl_rng r = ivl_rng_make(cfg->seed, "negative");
+    const int32_t *near = cfg->neighbours ? cfg->neighbours + record * cfg->n_neighbours : NULL;
+    int n = 0;
+    while (near && tries < IVL_MAX_REPLACE && n < cfg->n_neighbours && near[n] >= 0) n++;
+    if (n) return near[ivl_rng_below(r, row, tries, (uint64_t)step, (uint64_t)n)];
+    int64_t i = (int64_t)ivl_rng_below(r, row, tries, (uint64_t)step, (uint64_t)j->n);
+    return cfg->subset ? cfg->subset[i] : i;
+}
+
+/* A caption of another picture. own: the row's. */
+static ivl_status negative_text(const ivl_row_job *j, const ivl_sample *rec, int64_t record, int64_t step, uint32_t row,
+                                const ivl_caption *own, int32_t *ids, int32_t *len)
+{
+    const ivl_loader_config *cfg = j->cfg;
+    const char *lang = cfg->neighbours ? own->lang : NULL;
     char where[1024];
     for (uint32_t tries = 0; tries < 8 * IVL_MAX_REPLACE; tries++) {
-        int64_t i = (int64_t)ivl_rng_below(r, row, tries, (uint64_t)step, (uint64_t)j->n);
+        int64_t i = draw_other(j, record, step, row, tries);
         ivl_sample other = { 0 };
-        if (cfg->subset) i = cfg->subset[i];
         if (i == record || ivl_dataset_read_text(j->ds, i, &other) != IVL_OK) continue;
-        int caption = same_group(rec, &other) ? -1 : choose(cfg, &other, step, row);
+        int caption = same_group(rec, &other) ? -1 : choose(cfg, &other, lang, step, row);
         ivl_status s = caption < 0 ? IVL_OK : tokens(cfg, "", other.caption[caption].text, ids, len);
         ivl_sample_free(&other);
         if (caption >= 0) return s;
@@ -103,19 +118,19 @@ static ivl_status negative_text(const ivl_row_job *j, const ivl_sample *rec, int
 
 /* The texts of a row whose caption is chosen. */
 static ivl_status texts(const ivl_row_job *j, const ivl_sample *rec, int64_t record, int64_t step, uint32_t row,
-                        const char *caption, const place *to)
+                        const ivl_caption *own, const place *to)
 {
     const ivl_loader_config *cfg = j->cfg;
     int batch = ivl_loader_segment(cfg, step)->batch;
-    const char *prefix = cfg->prefix ? cfg->prefix : "summarize:";
+    const char *prefix = cfg->prefix ? cfg->prefix : "summarize:", *caption = own->text;
     int32_t *ids = to->ids, n = cfg->text_len;
     if (cfg->retrieval) {
-        IVL_TRY(negative_text(j, rec, record, step, row, ids, to->len));
+        IVL_TRY(negative_text(j, rec, record, step, row, own, ids, to->len));
         IVL_TRY(tokens(cfg, "", caption, ids + n, to->len + 1));
         return tokens(cfg, prefix, caption, ids + 2 * n, to->len + 2);
     }
     if (!cfg->stage2) return tokens(cfg, prefix, caption, ids, to->len);
-    if ((int)row < batch - batch / 2) IVL_TRY(negative_text(j, rec, record, step, row, ids, to->len));
+    if ((int)row < batch - batch / 2) IVL_TRY(negative_text(j, rec, record, step, row, own, ids, to->len));
     else IVL_TRY(tokens(cfg, "", caption, ids, to->len));
     IVL_TRY(tokens(cfg, prefix, caption, ids + n, to->len + 1));
     return tokens(cfg, IVL_GENERATE_PREFIX, caption, ids + 2 * n, to->len + 2);
@@ -131,13 +146,13 @@ static ivl_status fill_from(const ivl_row_job *j, int64_t record, int64_t step, 
     ivl_transform t = cfg->transform;
     t.size = size;
     IVL_TRY(ivl_cache_get(j->cache, j->ds, record, j->min_side, &e, &kept));
-    int caption = choose(cfg, &e->rec, step, row);
+    int caption = choose(cfg, &e->rec, NULL, step, row);
     ivl_status s = IVL_OK;
     if (cfg->tok && caption < 0)
         s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: it has no caption%s",
                      ivl_dataset_where(j->ds, record, where, sizeof where),
                      e->rec.n_captions ? " in a wanted language" : "");
-    if (s == IVL_OK && cfg->tok) s = texts(j, &e->rec, record, step, row, e->rec.caption[caption].text, to);
+    if (s == IVL_OK && cfg->tok) s = texts(j, &e->rec, record, step, row, &e->rec.caption[caption], to);
     if (s == IVL_OK) s = ivl_transform_apply(&t, &e->image, cfg->seed, (uint64_t)step, row, to->pixels);
     *to->record = record, *to->caption = caption, *to->group = group_number(&e->rec, record);
     if (!kept) ivl_cached_destroy(e);

@@ -55,6 +55,10 @@ const ivl_conf_row ivl_recipe_rows[] = {
     ROW(IVL_CONF_DOUBLE, crop_min, "0.9", 0.01, 1, "random resized crop: smallest share of the area"),
     ROW(IVL_CONF_DOUBLE, crop_max, "1.0", 0.01, 1, "random resized crop: largest share of the area"),
     ROW(IVL_CONF_BOOL, flip, "false", 0, 0, "mirror half of the pictures"),
+    CHOICE(negatives, "random", "random hard",
+           "whose captions do not match: of any other picture, or of those whose captions are most like the picture to "
+           "init's encoders (compared once, before the first step)"),
+    ROW(IVL_CONF_INT, neighbours, "16", 1, 1024, "negatives: hard draws among so many pictures"),
     ROW(IVL_CONF_INT, lora_rank, "0", 0, 65536,
         "train low-rank adapters of this rank instead of the weights of lora_where; 0: none"),
     ROW(IVL_CONF_DOUBLE, lora_alpha, "0", 0, 1e6, "adapters count alpha/rank times; 0: alpha is twice the rank"),
@@ -103,6 +107,8 @@ static ivl_status check_stage(const ivl_recipe *r)
               "stage 3 begins with a vision encoder and a language model, as --set vision=DIR --set llm=DIR, or goes "
               "on from a chat model, as --set init=DIR");
     IVL_CHECK(third || (!r->vision[0] && !r->llm[0]), IVL_EINVAL, "vision and llm are for stage 3");
+    IVL_CHECK(!strcmp(r->negatives, "random") || !(first || third), IVL_EINVAL,
+              "negatives: %s is for stage 2 and retrieval, which learn to match", r->negatives);
     IVL_CHECK(!r->lora_rank || third || r->init[0], IVL_EINVAL,
               "init is not set: lora_rank: %lld adapts a model that has learned, as --set init=DIR",
               (long long)r->lora_rank);

@@ -20,6 +20,9 @@ typedef struct ivl_recipe {
     int64_t image_size, low_size, low_steps;
     double  mask_ratio, crop_min, crop_max;
     bool    flip;
+    /* of matching */
+    char   *negatives;
+    int64_t neighbours;
     /* adapters */
     int64_t lora_rank;
     double  lora_alpha;

@@ -2,6 +2,7 @@
  *   recipe.yaml      what the run uses, every key
  *   metrics.jsonl    a line per step, and TensorBoard events beside it
  *   checkpoints/     step-N/, see train/state.h
+ *   negatives.safetensors   with negatives: hard, which pictures' captions are like which picture
  *   adapter/         at the end, with lora_rank: adapter_config.json, adapter_model.safetensors; merged into model/
  *   model/           at the end: config.json, model.safetensors, tokenizer.model
  *   run.json         at the end: facts of the run */

@@ -41,6 +41,7 @@ struct ivl_trainer {
     bool                     retrieval;
     ivl_trainer_chat        *chat;      /* stage 3; NULL: not that */
     bool                     new_lm_head; /* init has none */
+    int32_t                 *neighbours;  /* [records, r->neighbours], -1: none; NULL: negatives are random */
     int                      prefix_tokens; /* of what stage 2 generates, BOS included */
     ivl_tensor               resize[IVL_TRAIN_SEGMENTS]; /* position matrices of other sizes */
     ivl_flight               flight[IVL_RING];
@@ -67,6 +68,8 @@ ivl_status ivl_trainer_look_at_init(ivl_trainer *t);
 /* ITM's and ITC's parts of a record of retrieval from a loader slot. */
 void       ivl_trainer_fill_retrieval(const ivl_trainer *t, const ivl_step_shape *s, const ivl_step_layout *l,
                                       const char *from, char *to);
+/* trainer_negatives.c: for each record those whose captions are most like its picture, if the recipe wants them. */
+ivl_status ivl_trainer_open_negatives(ivl_trainer *t);
 /* trainer_lora.c: the recipe's adapters; at the end of the run: out/adapter, then they are folded into the weights. */
 ivl_lora   ivl_trainer_lora(const ivl_recipe *r);
 ivl_status ivl_trainer_save_adapter(const ivl_trainer *t);

@@ -213,6 +213,7 @@ static ivl_status load_records(ivl_trainer *t, ivl_loader_config *c)
     c->tok = t->tok, c->text_len = (int)r->text_len, c->stage2 = t->stage2, c->retrieval = t->retrieval;
     c->bad = IVL_BAD_SKIP, c->cache_bytes = (size_t)1 << 30;
     c->langs = r->languages[0] ? r->languages : NULL;
+    c->neighbours = t->neighbours, c->n_neighbours = (int)r->neighbours;
     c->transform = (ivl_transform){ .fit = IVL_FIT_RANDOM, .scale_lo = r->crop_min, .scale_hi = r->crop_max,
                                     .flip = r->flip ? 0.5 : 0 };
     c->n_segments = t->n_segments;
@@ -281,6 +282,7 @@ ivl_status ivl_trainer_open(ivl_trainer *t)
     IVL_TRY(resume(t));
     IVL_TRY(save_recipe(t));
     IVL_TRY(ivl_roof_gflops(t->dev, &t->roof)); /* while no loader thread is busy */
+    IVL_TRY(ivl_trainer_open_negatives(t));
     IVL_TRY(open_loader(t));
     return ivl_metrics_open(t->o->out, t->first_step, &t->metrics);
 }
@@ -304,5 +306,5 @@ void ivl_trainer_close(ivl_trainer *t)
     ivl_dataset_close(t->ds);
     ivl_tokenizer_close(t->tok);
     ivl_stream_close(t->stream);
-    free(t->checkpoints), free(t->recipe_text);
+    free(t->checkpoints), free(t->recipe_text), free(t->neighbours);
 }

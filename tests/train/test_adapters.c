@@ -1,5 +1,5 @@
-/* LoRA in runs of stages 1, 2 and retrieval: only adapters and what the recipe says train, a stop changes no bit, and the
- * adapter merged into the model that the run began with is what it left, to the bit, and computes what the run did. */
+/* LoRA in runs of stages 1, 2 and retrieval: only adapters and what the recipe says train, a stop changes no bit, and
+ * the adapter merged into the model that the run began with is what it left, to the bit, and computes the same. */
 #include "model/lora.h"
 #include "tests/train/toy.h"
 
@@ -38,7 +38,8 @@ START_TEST(merged_is_what_the_run_left)
                                         "qllama.model.embed_tokens.weight" };
     static const bool moves[] = { true, true, true, false };
     const char *from = init_of(_i);
-    const char *const more[] = { stage_of[_i], from, "steps=5", "lora_rank=3", _i == 1 ? "train=text" : "seed=1", NULL };
+    const char *const more[] = { stage_of[_i], from, "steps=5", "lora_rank=3", _i == 1 ? "train=text" : "seed=1",
+                                 NULL };
     toy_must("run", more, (ivl_train_options){ 0 });
     if (ivl_lora_merge_files(from + strlen("init="), toy_path("run/adapter"), toy_path("merged"), IVL_F32) != IVL_OK)
         ck_abort_msg("%s", ivl_last_error());

@@ -1,5 +1,6 @@
 /* Retrieval fine-tuning on the host device: it needs a model of stage 2, learns one batch by heart with both poolings,
- * ends in the same bytes after a stop, leaves alone what does not train, and takes rates by layer. */
+ * ends in the same bytes after a stop, leaves alone what does not train, takes rates by layer, and hard negatives. */
+#include "model/safetensors.h"
 #include "tests/train/toy.h"
 #include "train/trainer.h"
 
@@ -87,7 +88,7 @@ START_TEST(stopped_and_resumed_is_the_same)
     size_t n, m;
     bool done = false;
     const char *const more[] = { "stage=retrieval",     toy_stage2(),          "steps=7", "layer_decay_image=0.7",
-                                 "layer_decay_text=0.6", "drop_path=0.3", "flip=true", NULL };
+                                 "layer_decay_text=0.6", "drop_path=0.3", "flip=true", "negatives=hard", NULL };
     toy_must("whole", more, (ivl_train_options){ 0 });
     ivl_train_options early = { .stop = &w.stop, .progress = toy_hear, .ctx = &w };
     ck_assert_int_eq(toy_train("parts", more, early, &done), IVL_OK);
@@ -195,6 +196,83 @@ START_TEST(texts_of_a_group_are_all_right)
 }
 END_TEST
 
+/* Negatives come from the table of likeness, best first, none of the picture's own group. */
+START_TEST(hard_negatives_are_like_the_picture)
+{
+    ivl_recipe r;
+    ivl_device *dev = NULL;
+    ivl_train_options o = { .out = toy_path("h") };
+    enum { B = 6, K = 2 };
+    toy_recipe(&r, (const char *const[]){ _i ? "stage=2" : "stage=retrieval", toy_stage2(), "batch=6", "steps=2",
+                                          "negatives=hard", "neighbours=2", NULL });
+    ck_assert_int_eq(ivl_device_open(toy_device(), &dev), IVL_OK);
+    ivl_trainer t = { .r = &r, .o = &o, .dev = dev };
+    if (ivl_trainer_open(&t) != IVL_OK) ck_abort_msg("%s", ivl_last_error());
+    for (int i = 0; i < TOY_PICTURES; i++)
+        for (int k = 0; k < K; k++) {
+            int near = t.neighbours[i * K + k];
+            ck_assert(near >= 0 && near < TOY_PICTURES && near != i && (!k || near != t.neighbours[i * K]));
+            ck_assert(!strstr(toy_words[i], "cat") || !strstr(toy_words[near], "cat"));
+        }
+    int slot = -1, negatives = _i ? B - B / 2 : B;
+    ck_assert_int_eq(ivl_loader_next(t.loader, &slot), IVL_OK);
+    const char *at = t.slot[slot];
+    const int64_t *record = (const int64_t *)(const void *)(at + t.layout.record);
+    const int32_t *ids = (const int32_t *)(const void *)(at + t.layout.ids);
+    for (int i = 0; i < negatives; i++) {
+        int no = picture_of(&t, ids + i * 3 * r.text_len);
+        ck_assert(no == t.neighbours[record[i] * K] || no == t.neighbours[record[i] * K + 1]);
+    }
+    ck_assert_int_eq(ivl_metrics_close(t.metrics), IVL_OK);
+    ivl_trainer_close(&t);
+    ivl_device_close(dev);
+    toy_free(&r);
+}
+END_TEST
+
+/* The table is that of the encoders: the best neighbour of a picture is the right one by the embedder. */
+START_TEST(the_table_is_right)
+{
+    const char *const from = toy_stage2();
+    ivl_device *dev = NULL;
+    ivl_embedder *e = NULL;
+    const char *path[TOY_PICTURES];
+    int32_t table[TOY_PICTURES];
+    ivl_st *f = NULL;
+    toy_must("h", (const char *const[]){ "stage=retrieval", from, "steps=1", "negatives=hard", "neighbours=1", NULL },
+             (ivl_train_options){ 0 });
+    ck_assert_int_eq(ivl_st_open(toy_path("h/negatives.safetensors"), &f), IVL_OK);
+    ck_assert_int_eq(ivl_st_read(ivl_st_find(f, "neighbours"), 0, TOY_PICTURES, IVL_I32, table), IVL_OK);
+    ivl_st_close(f);
+    ck_assert_int_eq(ivl_device_open(toy_device(), &dev), IVL_OK);
+    ck_assert_int_eq(ivl_embedder_open(from + strlen("init="), dev, NULL, &e), IVL_OK);
+    int dim = ivl_embedder_dim(e);
+    float *x = malloc((size_t)(TOY_PICTURES * 3 * dim) * sizeof *x), *y = x + TOY_PICTURES * dim;
+    for (int i = 0; i < TOY_PICTURES; i++) {
+        char name[32], again[64];
+        snprintf(name, sizeof name, "%d.png", i), snprintf(again, sizeof again, "%s again", toy_words[i]);
+        const char *text[] = { toy_words[i], again };
+        path[0] = toy_path(name);
+        ck_assert_int_eq(ivl_embed_files(e, path, 1, x + i * dim), IVL_OK);
+        ck_assert_int_eq(ivl_embed_texts(e, text, 2, y + 2 * i * dim), IVL_OK);
+    }
+    for (int i = 0; i < TOY_PICTURES; i++) {
+        double most = -2, got = -2;
+        for (int j = 0; j < 2 * TOY_PICTURES; j++) {
+            double s = 0;
+            for (int k = 0; k < dim; k++) s += (double)x[i * dim + k] * (double)y[j * dim + k];
+            bool alike = i == j / 2 || (strstr(toy_words[i], "cat") && strstr(toy_words[j / 2], "cat"));
+            if (!alike && s > most) most = s;
+            if (j / 2 == table[i] && s > got) got = s;
+        }
+        ck_assert_double_ge(got, most - 1e-6);
+    }
+    free(x);
+    ivl_embedder_close(e);
+    ivl_device_close(dev);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("retrieval");
@@ -206,5 +284,7 @@ int main(void)
     tcase_add_test(t, stopped_and_resumed_is_the_same);
     tcase_add_test(t, trains_what_it_says);
     tcase_add_test(t, texts_of_a_group_are_all_right);
+    tcase_add_loop_test(t, hard_negatives_are_like_the_picture, 0, 2);
+    tcase_add_test(t, the_table_is_right);
     return run_suite("retrieval", t);
 }
