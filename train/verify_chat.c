@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data/conversation.h"
 #include "model/chat.h"
 #include "runtime/file.h"
 
@@ -50,33 +51,26 @@ static ivl_status read_ids(const ivl_parity *c, const char *name, int64_t *rows,
     return ivl_parity_data(c, name, v, &n);
 }
 
-enum { PICTURE = -200, IGNORE = -100 };
-
-/* One row; next counts pictures. labels may be NULL. */
-static void splice_row(spliced *z, int64_t row, const double *ids, const double *labels, int64_t n, int64_t *next)
-{
-    int64_t at = 0, before = *next;
-    int32_t *id = z->ids + row * z->n, *label = z->labels + row * z->n, *index = z->index + row * z->n;
-    for (int64_t i = 0; i < n; i++) {
-        bool picture = ids[i] == PICTURE;
-        for (int64_t j = 0; j < (picture ? z->k : 1); j++, at++) {
-            id[at] = picture ? 0 : (int32_t)ids[i];
-            label[at] = picture ? IGNORE : (int32_t)(labels ? labels[i] : ids[i]);
-            index[at] = picture ? (int32_t)(*next * z->k + j) : -1;
-            if (picture) z->inverse[*next * z->k + j] = (int32_t)(row * z->n + at);
-        }
-        *next += picture;
-    }
-    if (*next == before) ++*next; /* a text without a picture uses up one */
-    z->len[row] = (int32_t)at;
-    for (; at < z->n; at++) label[at] = IGNORE, index[at] = -1;
-}
-
 static int64_t count_pictures(const double *ids, int64_t n)
 {
     int64_t marks = 0;
-    for (int64_t i = 0; i < n; i++) marks += ids[i] == PICTURE;
+    for (int64_t i = 0; i < n; i++) marks += ids[i] == IVL_IMAGE_TOKEN;
     return marks;
+}
+
+/* One row; next counts pictures: a text without one uses up one. */
+static ivl_status splice_row(spliced *z, int64_t row, const double *ids, const double *labels, int64_t n, int64_t *next)
+{
+    int64_t first = row * z->n, marks = count_pictures(ids, n);
+    int32_t *id = malloc((size_t)(2 * n + 1) * sizeof *id), *label = id + n;
+    IVL_CHECK(id, IVL_ENOMEM, "out of memory");
+    for (int64_t i = 0; i < n; i++) id[i] = (int32_t)ids[i], label[i] = (int32_t)(labels ? labels[i] : ids[i]);
+    ivl_splice to = { z->ids, z->index, z->inverse, z->labels + first, first, *next, z->k };
+    z->len[row] = (int32_t)ivl_prompt_splice(&to, id, label, (size_t)n);
+    for (int64_t at = first + z->len[row]; at < first + z->n; at++) z->labels[at] = IVL_IGNORE, z->index[at] = -1;
+    *next += marks ? marks : 1;
+    free(id);
+    return IVL_OK;
 }
 
 static ivl_status splice(const chat *c, const double *ids, const double *valid, const double *labels, int64_t rows,
@@ -99,7 +93,7 @@ static ivl_status splice(const chat *c, const double *ids, const double *valid, 
     z->inverse = z->len + rows;
     for (int64_t i = 0; i < pictures * z->k; i++) z->inverse[i] = -1;
     for (int64_t r = 0; r < rows; r++)
-        splice_row(z, r, ids + r * cols, labels ? labels + r * cols : NULL, len[r], &next);
+        IVL_TRY(splice_row(z, r, ids + r * cols, labels ? labels + r * cols : NULL, len[r], &next));
     return IVL_OK;
 }
 
@@ -158,7 +152,7 @@ static ivl_val next_labels(ivl_parity_run *r, const spliced *z)
 {
     int32_t *next = malloc((size_t)(z->b * z->n) * sizeof *next);
     if (!next) return ivl_graph_failed(r->s.g, ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory"));
-    for (int64_t i = 0; i < z->b * z->n; i++) next[i] = (i + 1) % z->n ? z->labels[i + 1] : IGNORE;
+    for (int64_t i = 0; i < z->b * z->n; i++) next[i] = (i + 1) % z->n ? z->labels[i + 1] : IVL_IGNORE;
     ivl_val v = rows_input(r, "labels", z->b, z->n, next);
     free(next);
     return v;
