@@ -10,8 +10,8 @@ static const struct argp_option rows[] = {
     { "text", 't', "FILE", 0, "The text, UTF-8", 0 },
     { "compute", 'c', "TYPE", 0, "Storage of weights and activations: fp32 (default), bf16, fp16", 0 },
     { "window", 'w', "N", 0,
-      "Tokens the model sees at a time (512, or what it can take); windows overlap by half, and a token counts where it "
-      "has more before it",
+      "Tokens the model sees at a time (512, or what it can take); windows overlap by half, and a token counts where "
+      "it has more before it",
       0 },
     { "logits", 'l', "F.npy", 0, "Write the next-token logits of every position: float32 [tokens, vocabulary]", 0 },
     { "out", 'o', "F.json", 0, "Write the result with the tokens and the log-probability of each", 0 },

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/list.h"
-#include "train/verify.h"
+#include "tests/devices.h"
 #include "tests/suite.h"
+#include "train/verify.h"
 
 static const char *const cases[] = { "odd", "odd2_bf16_sharded" };
 
@@ -15,13 +15,6 @@ static void report(void *ctx, const ivl_verify_line *l)
 {
     (void)ctx;
     if (l->verdict == IVL_BEYOND) fprintf(stderr, "beyond: %s: %g of %g\n", l->name, l->error, l->tolerance);
-}
-
-static bool opencl_there(void)
-{
-    for (int i = 0, n = 0; i < ivl_backend_count(); i++)
-        if (!strcmp(ivl_backend_get(i)->name, "opencl")) return ivl_backend_get(i)->count(&n) == IVL_OK && n > 0;
-    return false;
 }
 
 static void run(const char *device, const char *name)
@@ -43,9 +36,7 @@ END_TEST
 
 START_TEST(on_device)
 {
-    const char *device = getenv("IVL_TEST_DEVICE");
-    if (device && *device) run(device, cases[_i]);
-    else if (opencl_there()) run("opencl", cases[_i]);
+    if (second_device()) run(second_device(), cases[_i]);
 }
 END_TEST
 

@@ -206,6 +206,7 @@ END_TEST
 int main(void)
 {
     TCase *t = tcase_create("convert");
+    tcase_set_timeout(t, 120);
     tcase_add_unchecked_fixture(t, make_dir, drop_dir);
     tcase_add_loop_test(t, test_there_and_back, 0, 4);
     tcase_add_test(t, test_tokenizer);

@@ -137,6 +137,7 @@ END_TEST
 int main(void)
 {
     TCase *t = tcase_create("perplexity");
+    tcase_set_timeout(t, 60);
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_checked_fixture(t, open_device, close_device);
     tcase_add_test(t, sums);
