@@ -10,7 +10,7 @@ typedef struct builder {
     kit kit;
     pope *pope;
     uint8_t *rgb, *mask;
-    ivl_out_file talk[2]; /* sentences, words */
+    ivl_out_file talk[TELL_FORMS];
     ivl_scenes_report report;
 } builder;
 
@@ -22,6 +22,20 @@ const char *ivl_scenes_part_name(ivl_scenes_part part)
 }
 
 static ivl_status no_memory(void) { return ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory"); }
+
+/* The conversations about a scene; the first goes on with its dice. */
+static ivl_status tell(builder *b, ivl_scenes_part part, const scene *s, int64_t i, const char *key, const char *image,
+                       dice *d)
+{
+    static const char *const stream[TELL_FORMS] = { "", "words", "caption" };
+    for (int form = 0; form < TELL_FORMS; form++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s:%s", stream[form], ivl_scenes_part_name(part));
+        dice own = { ivl_rng_make(b->kit.o->seed, name), (uint32_t)i, 0 };
+        IVL_TRY(record_tell(&b->kit, b->talk[form].f, key, image, s, form ? &own : d, (tell_form)form, i == 0));
+    }
+    return IVL_OK;
+}
 
 static ivl_status write_scene(builder *b, ivl_scenes_part part, ivl_shard *shard, int64_t i)
 {
@@ -35,10 +49,7 @@ static ivl_status write_scene(builder *b, ivl_scenes_part part, ivl_shard *shard
     scene_draw(k, part, &d, &s);
     IVL_TRY(scene_paint(k, &s, &d, b->rgb, b->mask));
     IVL_TRY(record_add_scene(k, shard, key, &s, &d, b->rgb, b->mask));
-    IVL_TRY(record_tell(k, b->talk[0].f, key, image, &s, &d, false, i == 0));
-    snprintf(stream, sizeof stream, "words:%s", ivl_scenes_part_name(part));
-    dice e = { ivl_rng_make(k->o->seed, stream), (uint32_t)i, 0 };
-    IVL_TRY(record_tell(k, b->talk[1].f, key, image, &s, &e, true, i == 0));
+    IVL_TRY(tell(b, part, &s, i, key, image, &d));
     if (part == IVL_SCENES_TRAIN) pope_learn(b->pope, &s);
     if (part == IVL_SCENES_VAL) IVL_TRY(pope_ask(b->pope, &s, image));
     b->report.records[part]++;
@@ -77,7 +88,7 @@ static ivl_status write_shards(builder *b, ivl_scenes_part part)
 
 static ivl_status open_talk(builder *b, ivl_scenes_part part, int i)
 {
-    static const char *const kind[] = { "conversations", "words" };
+    static const char *const kind[TELL_FORMS] = { "conversations", "words", "captions" };
     char name[64];
     snprintf(name, sizeof name, "%s_%s.json", kind[i], ivl_scenes_part_name(part));
     char *path = ivl_path_join(b->kit.o->out, name);
@@ -89,13 +100,13 @@ static ivl_status open_talk(builder *b, ivl_scenes_part part, int i)
 static ivl_status write_part(builder *b, ivl_scenes_part part)
 {
     ivl_status s = IVL_OK;
-    for (int i = 0; i < 2 && s == IVL_OK; i++) s = open_talk(b, part, i);
+    for (int i = 0; i < TELL_FORMS && s == IVL_OK; i++) s = open_talk(b, part, i);
     if (s == IVL_OK) s = write_shards(b, part);
-    for (int i = 0; i < 2 && s == IVL_OK; i++) {
+    for (int i = 0; i < TELL_FORMS && s == IVL_OK; i++) {
         fputs("\n]\n", b->talk[i].f);
         s = ivl_out_commit(&b->talk[i]);
     }
-    for (int i = 0; i < 2; i++) ivl_out_abandon(&b->talk[i]);
+    for (int i = 0; i < TELL_FORMS; i++) ivl_out_abandon(&b->talk[i]);
     return s;
 }
 

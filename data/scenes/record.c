@@ -107,17 +107,33 @@ static json_t *turn(const char *from, const char *lead, const char *value, const
     return json_pack("{ss ss}", "from", from, "value", text);
 }
 
-ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool brief,
-                       bool first)
+/* A request in LLaVA's words, and one of the captions. */
+static int tell_caption(const kit *k, const scene *s, dice *d, tell_text *question, tell_text *answer)
+{
+    static const char *const asks[] = { "Provide a one-sentence caption for the provided image.",
+                                        "Describe the image concisely.",
+                                        "Write a terse but informative summary of the picture.",
+                                        "Give a brief description of the image." };
+    tell_text caption[TELL_CAPTIONS];
+    int n;
+    tell_captions(k, s, d, caption, &n);
+    strcpy(question[0], asks[dice_below(d, 4)]);
+    strcpy(answer[0], caption[dice_below(d, n)]);
+    return 1;
+}
+
+ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d,
+                       tell_form form, bool first)
 {
     enum { MOST = (int)TELL_WORDS > (int)TELL_TURNS ? (int)TELL_WORDS : (int)TELL_TURNS };
     tell_text question[MOST], answer[MOST];
     int n = 0;
-    if (brief) tell_words(k, s, d, question, answer, &n);
-    else tell_turns(k, s, d, question, answer, &n);
+    if (form == TELL_SENTENCES) tell_turns(k, s, d, question, answer, &n);
+    else if (form == TELL_IN_WORDS) tell_words(k, s, d, question, answer, &n);
+    else n = tell_caption(k, s, d, question, answer);
     json_t *turns = json_array();
     for (int i = 0; i < n; i++) {
-        const char *how = brief && !i ? "\nAnswer the question using a single word or phrase." : "";
+        const char *how = form == TELL_IN_WORDS && !i ? "\nAnswer the question using a single word or phrase." : "";
         json_array_append_new(turns, turn("human", i ? "" : "<image>\n", question[i], how));
         json_array_append_new(turns, turn("gpt", "", answer[i], ""));
     }

@@ -16,9 +16,11 @@ ivl_status record_add_json(ivl_shard *shard, const char *key, json_t *root);
 ivl_status record_add_picture(const kit *k, ivl_shard *shard, const char *key, const char *frame, const uint8_t *rgb);
 ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
                             const uint8_t *rgb, const uint8_t *mask);
-/* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". */
-ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d, bool brief,
-                       bool first);
+/* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". Its answers are sentences,
+ * words, or one caption. */
+typedef enum tell_form { TELL_SENTENCES, TELL_IN_WORDS, TELL_CAPTION, TELL_FORMS } tell_form;
+ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d,
+                       tell_form form, bool first);
 
 /* videos_train.tar, videos_val.tar */
 ivl_status videos_write(const kit *k, int64_t count[2]);
