@@ -13,15 +13,9 @@
 
 #define PREFIX "base_model.model."
 
-typedef struct adapter {
-    const char *dir;
-    ivl_st  *st;
-    ivl_lora l;
-} adapter;
-
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static ivl_status read_settings(adapter *a)
+static ivl_status read_settings(ivl_adapter *a)
 {
     char *path = ivl_path_join(a->dir, "adapter_config.json");
     json_t *root = NULL;
@@ -46,8 +40,7 @@ static ivl_status read_settings(adapter *a)
     return s;
 }
 
-/* "MODULE.weight" of an adapter's tensor, and which it is; false: the name is of another form. */
-static bool weight_of(const char *tensor, char *weight, size_t n, char *which)
+bool ivl_adapter_weight_name(const char *tensor, char *weight, size_t n, char *which)
 {
     const char *at = strstr(tensor, ".lora_");
     if (!at || strncmp(tensor, PREFIX, strlen(PREFIX)) || !at[6]) return false;
@@ -58,20 +51,19 @@ static bool weight_of(const char *tensor, char *weight, size_t n, char *which)
     return (size_t)snprintf(weight, n, "%.*s.weight", (int)(at - module), module) < n;
 }
 
-/* The name of what a tensor replaces whole; NULL: it is no such tensor. */
-static const char *whole_of(const char *tensor)
+const char *ivl_adapter_whole_name(const char *tensor)
 {
     return strncmp(tensor, PREFIX, strlen(PREFIX)) || strstr(tensor, ".lora_") ? NULL : tensor + strlen(PREFIX);
 }
 
-static const ivl_st_tensor *find_whole(const ivl_st *st, const char *name)
+const ivl_st_tensor *ivl_adapter_whole(const ivl_adapter *a, const char *name)
 {
     char text[320];
     if ((size_t)snprintf(text, sizeof text, PREFIX "%s", name) >= sizeof text) return NULL;
-    return ivl_st_find(st, text);
+    return ivl_st_find(a->st, text);
 }
 
-static const ivl_st_tensor *find(const adapter *a, const char *weight, char which)
+static const ivl_st_tensor *find(const ivl_adapter *a, const char *weight, char which)
 {
     char name[320];
     size_t stem = strlen(weight) - strlen(".weight");
@@ -82,11 +74,11 @@ static const ivl_st_tensor *find(const adapter *a, const char *weight, char whic
     return ivl_st_find(a->st, name);
 }
 
-static void close_adapter(adapter *a) { ivl_st_close(a->st); }
+void ivl_adapter_close(ivl_adapter *a) { ivl_st_close(a->st); }
 
-static ivl_status open_adapter(const char *dir, adapter *a)
+ivl_status ivl_adapter_open(const char *dir, ivl_adapter *a)
 {
-    *a = (adapter){ .dir = dir };
+    *a = (ivl_adapter){ .dir = dir };
     IVL_TRY(read_settings(a));
     char *path = ivl_path_join(dir, "adapter_model.safetensors");
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
@@ -95,8 +87,8 @@ static ivl_status open_adapter(const char *dir, adapter *a)
     for (int i = 0; s == IVL_OK && i < ivl_st_count(a->st); i++) {
         char weight[256], which;
         const char *name = ivl_st_at(a->st, i)->name;
-        if (whole_of(name)) continue;
-        if (!weight_of(name, weight, sizeof weight, &which))
+        if (ivl_adapter_whole_name(name)) continue;
+        if (!ivl_adapter_weight_name(name, weight, sizeof weight, &which))
             s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s is no part of a LoRA adapter", dir, name);
         else if (!find(a, weight, which == 'A' ? 'B' : 'A'))
             s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: %s has no counterpart", dir, name);
@@ -105,21 +97,20 @@ static ivl_status open_adapter(const char *dir, adapter *a)
                                                                  : IVL_LORA_LLM;
     }
     if (s == IVL_OK && !a->l.where) s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: the adapter is empty", dir);
-    if (s != IVL_OK) close_adapter(a);
+    if (s != IVL_OK) ivl_adapter_close(a);
     return s;
 }
 
 ivl_status ivl_lora_config(const char *dir, ivl_lora *l_p)
 {
-    adapter a;
-    IVL_TRY(open_adapter(dir, &a));
+    ivl_adapter a;
+    IVL_TRY(ivl_adapter_open(dir, &a));
     *l_p = a.l;
-    close_adapter(&a);
+    ivl_adapter_close(&a);
     return IVL_OK;
 }
 
-/* The pair of a weight W[out,in]; *l_p is zero where it has none. Its numbers are freed by the caller (l_p->a). */
-static ivl_status read_pair(const adapter *f, const char *weight, int rank, const int64_t *dim, ivl_lora_pair *l_p)
+ivl_status ivl_adapter_pair(const ivl_adapter *f, const char *weight, int rank, const int64_t *dim, ivl_lora_pair *l_p)
 {
     const ivl_st_tensor *a = find(f, weight, 'A'), *b = find(f, weight, 'B');
     *l_p = (ivl_lora_pair){ 0 };
@@ -137,9 +128,9 @@ static ivl_status read_pair(const adapter *f, const char *weight, int rank, cons
     return s;
 }
 
-static void free_pair(ivl_lora_pair *l) { free((float *)(uintptr_t)l->a); }
+void ivl_lora_pair_free(ivl_lora_pair *l) { free((float *)(uintptr_t)l->a); }
 
-static ivl_status check_whole(const adapter *f, const ivl_st_tensor *t, int rank, const int64_t *dim)
+ivl_status ivl_adapter_check_whole(const ivl_adapter *f, const ivl_st_tensor *t, int rank, const int64_t *dim)
 {
     IVL_CHECK(t->rank == rank && !memcmp(t->dim, dim, (size_t)rank * sizeof *dim), IVL_ESHAPE,
               "%s: %s does not fit the model's: is the adapter another model's?", f->dir, t->name);
@@ -147,9 +138,9 @@ static ivl_status check_whole(const adapter *f, const ivl_st_tensor *t, int rank
 }
 
 /* q from the adapter, if that has it whole. */
-static ivl_status put_whole(const adapter *f, const ivl_param *q, ivl_stream *s)
+static ivl_status put_whole(const ivl_adapter *f, const ivl_param *q, ivl_stream *s)
 {
-    const ivl_st_tensor *t = find_whole(f->st, q->file);
+    const ivl_st_tensor *t = ivl_adapter_whole(f, q->file);
     if (!t) return IVL_OK;
     float *x = malloc((size_t)t->elements * sizeof *x);
     IVL_CHECK(x, IVL_ENOMEM, "out of memory");
@@ -160,62 +151,62 @@ static ivl_status put_whole(const adapter *f, const ivl_param *q, ivl_stream *s)
 }
 
 /* Shapes and names first, so that nothing is changed in vain. */
-static ivl_status match(const adapter *f, const ivl_params *p)
+static ivl_status match(const ivl_adapter *f, const ivl_params *p)
 {
     for (int i = 0; i < ivl_st_count(f->st); i++) {
         const ivl_st_tensor *t = ivl_st_at(f->st, i);
         char weight[256] = "", which;
-        const char *name = whole_of(t->name);
+        const char *name = ivl_adapter_whole_name(t->name);
         ivl_lora_pair l = { 0 };
-        if (!name) weight_of(t->name, weight, sizeof weight, &which);
+        if (!name) ivl_adapter_weight_name(t->name, weight, sizeof weight, &which);
         const ivl_param *q = ivl_params_find_file(p, name ? name : weight);
         IVL_CHECK(q, IVL_EFORMAT, "%s: the model has no %s; the adapter is another model's", f->dir,
                   name ? name : weight);
-        if (name) IVL_TRY(check_whole(f, t, q->rank, q->dim));
-        else IVL_TRY(read_pair(f, weight, q->rank, q->dim, &l));
-        free_pair(&l);
+        if (name) IVL_TRY(ivl_adapter_check_whole(f, t, q->rank, q->dim));
+        else IVL_TRY(ivl_adapter_pair(f, weight, q->rank, q->dim, &l));
+        ivl_lora_pair_free(&l);
     }
     return IVL_OK;
 }
 
 ivl_status ivl_lora_merge(const char *dir, const ivl_params *p, ivl_stream *s)
 {
-    adapter f;
-    IVL_TRY(open_adapter(dir, &f));
+    ivl_adapter f;
+    IVL_TRY(ivl_adapter_open(dir, &f));
     ivl_status st = match(&f, p);
     for (int i = 0; st == IVL_OK && i < p->n; i++) {
         const ivl_param *q = &p->param[i];
         ivl_lora_pair l = { 0 };
-        st = read_pair(&f, q->file, q->rank, q->dim, &l);
+        st = ivl_adapter_pair(&f, q->file, q->rank, q->dim, &l);
         if (st == IVL_OK && l.a) st = ivl_lora_add_param(&l, q, s);
         if (st == IVL_OK) st = put_whole(&f, q, s);
-        free_pair(&l);
+        ivl_lora_pair_free(&l);
     }
-    close_adapter(&f);
+    ivl_adapter_close(&f);
     return st;
 }
 
 /* One matrix of p's adapter, if there is one for it. */
-static ivl_status load_matrix(const adapter *f, const ivl_params *p, const ivl_param *q, char which, ivl_stream *s)
+static ivl_status load_matrix(const ivl_adapter *f, const ivl_params *p, const ivl_param *q, char which, ivl_stream *s)
 {
     char name[160];
     ivl_lora_pair l;
     ivl_lora_name(q->name, which, name, sizeof name);
     const ivl_param *to = ivl_params_find(p, name);
-    IVL_TRY(read_pair(f, q->file, q->rank, q->dim, &l));
+    IVL_TRY(ivl_adapter_pair(f, q->file, q->rank, q->dim, &l));
     ivl_status st = !to || !l.a ? ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no adapter for %s", f->dir, q->file)
                     : to->dim[which == 'B'] != l.rank
                         ? ivl_fail(IVL_ESHAPE, __FILE__, __LINE__, "%s: rank %d, the model was made for %d", f->dir,
                                    l.rank, p->lora.rank)
                         : ivl_param_write(to, s, IVL_WEIGHT, 0, -1, which == 'A' ? l.a : l.b, IVL_F32);
-    free_pair(&l);
+    ivl_lora_pair_free(&l);
     return st;
 }
 
 ivl_status ivl_lora_load(const char *dir, const ivl_params *p, ivl_stream *s)
 {
-    adapter f;
-    IVL_TRY(open_adapter(dir, &f));
+    ivl_adapter f;
+    IVL_TRY(ivl_adapter_open(dir, &f));
     ivl_status st = match(&f, p);
     for (int i = 0; st == IVL_OK && i < p->n; i++) {
         st = put_whole(&f, &p->param[i], s);
@@ -223,135 +214,8 @@ ivl_status ivl_lora_load(const char *dir, const ivl_params *p, ivl_stream *s)
         st = load_matrix(&f, p, &p->param[i], 'A', s);
         if (st == IVL_OK) st = load_matrix(&f, p, &p->param[i], 'B', s);
     }
-    close_adapter(&f);
+    ivl_adapter_close(&f);
     return st;
-}
-
-/* --- merging files ------------------------------------------------------------------------------------------------ */
-
-typedef struct merged {
-    const ivl_st_tensor *t;
-    const adapter *f;
-    ivl_dtype      dtype;
-    ivl_lora_pair  l;
-    bool           read, whole;
-} merged;
-
-static ivl_status fill_merged(const ivl_st_item *item, int64_t first, int64_t n, void *dst)
-{
-    merged *m = item->ctx;
-    if (!m->read && !m->whole) IVL_TRY(read_pair(m->f, m->t->name, m->t->rank, m->t->dim, &m->l));
-    m->read = true;
-    double *w = malloc((size_t)(n + 1) * sizeof *w);
-    IVL_CHECK(w, IVL_ENOMEM, "out of memory");
-    ivl_status s = ivl_st_read(m->t, first, n, IVL_F64, w);
-    if (s == IVL_OK && m->l.a) ivl_lora_add(&m->l, first, n, w);
-    if (s == IVL_OK) ivl_convert(dst, m->dtype, w, IVL_F64, n);
-    free(w);
-    if (first + n == m->t->elements) free_pair(&m->l), m->l = (ivl_lora_pair){ 0 };
-    return s;
-}
-
-/* Does the adapter say what the merged model is? Then it may add tensors. */
-static bool has_config(const adapter *f)
-{
-    char *path = ivl_path_join(f->dir, "config.json");
-    FILE *there = path ? fopen(path, "r") : NULL;
-    if (there) fclose(there);
-    free(path);
-    return there != NULL;
-}
-
-static ivl_status check_files(const adapter *f, const ivl_st *base, const char *model)
-{
-    bool adds = has_config(f);
-    for (int i = 0; i < ivl_st_count(f->st); i++) {
-        const ivl_st_tensor *from = ivl_st_at(f->st, i);
-        char weight[256] = "", which;
-        const char *name = whole_of(from->name);
-        ivl_lora_pair l = { 0 };
-        if (!name) weight_of(from->name, weight, sizeof weight, &which);
-        const ivl_st_tensor *t = ivl_st_find(base, name ? name : weight);
-        IVL_CHECK(t || (name && adds), IVL_EFORMAT, "%s has no %s; the adapter %s is another model's", model,
-                  name ? name : weight, f->dir);
-        if (!name) IVL_TRY(read_pair(f, weight, t->rank, t->dim, &l));
-        else if (t) IVL_TRY(check_whole(f, from, t->rank, t->dim));
-        free_pair(&l);
-    }
-    return IVL_OK;
-}
-
-static void add_merged(const adapter *f, const char *name, const ivl_st_tensor *t, bool whole, ivl_dtype dtype,
-                       ivl_st_item *item, merged *m)
-{
-    *m = (merged){ .t = t, .f = f, .dtype = dtype, .whole = whole };
-    *item = (ivl_st_item){ .name = name, .type = ivl_st_type_of(dtype), .rank = t->rank, .fill = fill_merged,
-                           .ctx = m };
-    memcpy(item->dim, t->dim, sizeof t->dim);
-}
-
-static ivl_status write_merged(const adapter *f, const ivl_st *base, const char *out, ivl_dtype dtype)
-{
-    const ivl_st_pair meta[] = { { "format", "pt" } };
-    int n = ivl_st_count(base), all = n + ivl_st_count(f->st), k = 0;
-    ivl_st_item *item = calloc((size_t)all + 1, sizeof *item);
-    merged *m = calloc((size_t)all + 1, sizeof *m);
-    ivl_status s = item && m ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    for (int i = 0; s == IVL_OK && i < n; i++, k++) {
-        const ivl_st_tensor *t = ivl_st_at(base, i), *whole = find_whole(f->st, t->name);
-        add_merged(f, t->name, whole ? whole : t, whole != NULL, dtype, &item[k], &m[k]);
-    }
-    for (int i = n; s == IVL_OK && i < all; i++) {
-        const ivl_st_tensor *t = ivl_st_at(f->st, i - n);
-        const char *name = whole_of(t->name);
-        if (!name || ivl_st_find(base, name)) continue;
-        add_merged(f, name, t, true, dtype, &item[k], &m[k]), k++;
-    }
-    if (s == IVL_OK) s = ivl_st_save_dir(out, item, k, 0, meta, 1);
-    for (int i = 0; m && i < k; i++) free_pair(&m[i].l);
-    free(item), free(m);
-    return s;
-}
-
-/* What makes the folder whole: copied where the model has it. */
-static ivl_status copy_rest(const adapter *f, const char *model, const char *out)
-{
-    static const char *const names[] = { "config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
-                                         "special_tokens_map.json", "generation_config.json" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *whose = !i && has_config(f) ? f->dir : model;
-        char *from = ivl_path_join(whose, names[i]), *to = ivl_path_join(out, names[i]), *data = NULL;
-        size_t n = 0;
-        ivl_out_file file = { 0 };
-        FILE *there = from ? fopen(from, "r") : NULL;
-        ivl_status s = from && to ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-        if (there) {
-            fclose(there);
-            if (s == IVL_OK) s = ivl_read_file(from, (size_t)1 << 30, &data, &n);
-            if (s == IVL_OK) s = ivl_out_open(to, &file);
-            if (s == IVL_OK) fwrite(data, 1, n, file.f), s = ivl_out_commit(&file); /* reports the write too */
-        }
-        free(from), free(to), free(data);
-        IVL_TRY(s);
-    }
-    return IVL_OK;
-}
-
-ivl_status ivl_lora_merge_files(const char *model, const char *dir, const char *out, ivl_dtype dtype)
-{
-    adapter f;
-    ivl_st *base = NULL;
-    IVL_CHECK(dtype == IVL_F32 || dtype == IVL_BF16 || dtype == IVL_F16, IVL_EINVAL,
-              "models are written as f32, bf16 or f16, not %s", ivl_dtype_name(dtype));
-    IVL_TRY(open_adapter(dir, &f));
-    ivl_status s = ivl_st_open_dir(model, &base);
-    if (s == IVL_OK) s = check_files(&f, base, model);
-    if (s == IVL_OK) s = ivl_make_dirs(out);
-    if (s == IVL_OK) s = write_merged(&f, base, out, dtype);
-    if (s == IVL_OK) s = copy_rest(&f, model, out);
-    ivl_st_close(base);
-    close_adapter(&f);
-    return s;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

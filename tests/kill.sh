@@ -1,24 +1,42 @@
 #!/bin/bash
 # A training run that is killed (-9) at a random moment and resumed ends with the very bytes of one that was not.
 #
-#   tests/kill.sh BUILDDIR DATA [KILLS]     DATA: train-000.tar and tokenizer.model, as ./quickstart leaves them; 20 kills
+#   tests/kill.sh BUILDDIR DATA [KILLS [STAGE]]   DATA: train-000.tar and tokenizer.model, as ./quickstart leaves them
 #
-# 40 steps of stage 1 at two resolutions, a checkpoint every 5, on the default device. Exit status 1 if any end differs.
+# 40 steps of a stage, a checkpoint every 5, on the default device: 1 (the default) at two resolutions, 2, retrieval (with
+# drop path, rates by layer, hard negatives) or lora (retrieval by adapters). Exit status 1 if any end differs.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
-build=$(cd "${1:?usage: kill.sh BUILDDIR DATA [KILLS]}" && pwd)
-data=$(cd "${2:?usage: kill.sh BUILDDIR DATA [KILLS]}" && pwd)
-kills=${3:-20}
+build=$(cd "${1:?usage: kill.sh BUILDDIR DATA [KILLS [STAGE]]}" && pwd)
+data=$(cd "${2:?usage: kill.sh BUILDDIR DATA [KILLS [STAGE]]}" && pwd)
+kills=${3:-20} stage=${4:-1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-train() {
-    exec "$build/ivl" train "$here/conf/quickstart.yaml" --set model="$here/conf/emoji.json" --set data="$data/train-000.tar" \
-        --set tokenizer="$data/tokenizer.model" --set steps=40 --set low_steps=30 --set batch=32 \
-        --set checkpoint_every=5 --set workers=2 "$@" >"$work/log" 2>&1
+# RECIPE and its settings, on the usual data
+run() {
+    recipe=$1
+    shift
+    exec "$build/ivl" train "$here/conf/$recipe.yaml" --set data="$data/train-000.tar" --set workers=2 \
+        --set tokenizer="$data/tokenizer.model" --set checkpoint_every=5 "$@" >"$work/log" 2>&1
 }
+one() { run quickstart --set model="$here/conf/emoji.json" --set low_steps=30 --set batch=32 "$@"; }
+two() { run stage2_emoji --set init="$work/one/model" --set batch=8 "$@"; }
+three() { run retrieval_emoji --set init="$work/two/model" --set batch=8 --set image_size=98 "$@"; }
+
+train() {
+    case $stage in
+    1) one --set steps=40 "$@" ;;
+    2) two --set steps=40 "$@" ;;
+    retrieval) three --set steps=40 --set negatives=hard "$@" ;;
+    lora) three --set steps=40 --set lora_rank=4 "$@" ;;
+    *) echo "stage $stage: 1, 2, retrieval or lora" >&2; exit 2 ;;
+    esac
+}
+before() { (one --set steps=5 --set low_steps=0 --out "$work/one") && (two --set steps=5 --out "$work/two"); }
 weights() { sha256sum <"$1/model/model.safetensors"; }
 
+[ "$stage" = 1 ] || before || { cat "$work/log"; exit 1; }
 start=$(date +%s%N)
 (train --out "$work/whole") || { cat "$work/log"; exit 1; }
 ms=$((($(date +%s%N) - start) / 1000000))
@@ -37,5 +55,5 @@ while [ "$n" -lt "$kills" ]; do
     (train --out "$work/run" --resume) || { echo "kill $n after $at ms: no resume: $(tail -1 "$work/log")"; bad=$((bad + 1)); continue; }
     [ "$(weights "$work/run")" = "$want" ] || { echo "kill $n after $at ms: another end"; bad=$((bad + 1)); }
 done
-echo "$n kills of a run of $ms ms, $((n - bad)) identical ends"
+echo "stage $stage: $n kills of a run of $ms ms, $((n - bad)) identical ends"
 [ "$bad" = 0 ]
