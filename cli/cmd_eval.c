@@ -65,7 +65,7 @@ static int run(int argc, char **argv, bool zeroshot, const char *about)
     if (s == IVL_OK) s = evaluate(&o, e, &p);
     ivl_embedder_close(e);
     ivl_device_close(dev);
-    return cli_eval_ended(&o.eval, s);
+    return cli_eval_ended(o.eval.out, s);
 }
 
 static int retrieval(int argc, char **argv)
@@ -87,8 +87,10 @@ int cmd_eval(int argc, char **argv)
         { "retrieval", "recall of captions and pictures, per language", retrieval },
         { "zeroshot", "classification by class names", zeroshot },
         { "caption", "captions beside people's (a model after stage 2)", cli_eval_caption },
+        { "chat", "exact answers of a chat model, per kind of question", cli_eval_chat },
         { "itm", "do pictures and texts match (a model after stage 2)", cli_eval_itm },
         { "perplexity", "how well a language model foresees a text", cli_eval_perplexity },
+        { "pope", "does a chat model see what is there (POPE)", cli_eval_pope },
         { 0 },
     };
     return cli_dispatch(commands, "ivl eval", "Scores a model on a data set.", argc, argv);

@@ -13,9 +13,11 @@ extern const struct argp cli_eval_argp;
 /* Options for evaluation with a progress line. */
 ivl_eval_options cli_eval_options(const cli_eval *o, cli_progress *p);
 /* Prints where the results are, or the error; the exit status. */
-int cli_eval_ended(const cli_eval *o, ivl_status s);
+int cli_eval_ended(const char *out, ivl_status s);
 
 int cli_eval_caption(int argc, char **argv);
+int cli_eval_chat(int argc, char **argv);
 int cli_eval_itm(int argc, char **argv);
+int cli_eval_pope(int argc, char **argv);
 
 #endif

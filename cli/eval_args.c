@@ -37,9 +37,9 @@ ivl_eval_options cli_eval_options(const cli_eval *o, cli_progress *p)
                                .ctx = p };
 }
 
-int cli_eval_ended(const cli_eval *o, ivl_status s)
+int cli_eval_ended(const char *out, ivl_status s)
 {
     if (s != IVL_OK) return cli_failed();
-    printf("%s\n", o->out);
+    printf("%s\n", out);
     return cli_done();
 }

@@ -14,10 +14,12 @@ typedef struct options {
 enum { PROMPT = 3000, WRITE, PICTURES, PICK };
 static const struct argp_option rows[] = {
     { "neighbours", 't', "TRAIN", 0,
-      "Also score the baseline: each picture gets the caption of the one among these that is most like it by the model's vectors (--mode)",
+      "Also score the baseline: each picture gets the caption of the one among these that is most like it by the "
+      "model's vectors (--mode)",
       0 },
     { "results", 'r', "F.json", 0,
-      "Score these captions, [{\"image_id\", \"caption\"}] as COCO has them, instead of writing some: needs no model", 0 },
+      "Score these captions, [{\"image_id\", \"caption\"}] as COCO has them, instead of writing some: needs no model",
+      0 },
     { "captions", WRITE, "F.json", 0, "Also write the captions there, in COCO's form", 0 },
     { "examples", 'e', "F.json", 0, "Write examples with their pictures, for ivl report", 0 },
     { "n-examples", 'n', "N", 0, "How many (24)", 0 },
@@ -46,7 +48,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG: cli_usage(state, "unexpected argument '%s'", arg); break;
     case ARGP_KEY_END:
         if (o->eval.model.dir) break;
-        if (!o->captions.results) cli_usage(state, "which model? Give its folder as --model DIR, or captions as --results");
+        if (!o->captions.results) cli_usage(state, "which model? Give --model DIR, or captions as --results");
         if (o->captions.neighbours) cli_usage(state, "--neighbours compares pictures by a model: give --model DIR");
         break;
     default: return ARGP_ERR_UNKNOWN;
@@ -57,8 +59,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = { CLI_EVAL_CHILD, CLI_DECODE_CHILD, { 0 } };
 static const struct argp argp = {
     rows, parse, NULL,
-    "Writes captions of pictures and scores them against the captions that the data has: CIDEr, BLEU-1 to 4, ROUGE-L, as "
-    "the COCO caption evaluation computes them.\v"
+    "Writes captions of pictures and scores them against the captions that the data has: CIDEr, BLEU-1 to 4, ROUGE-L, "
+    "as the COCO caption evaluation computes them.\v"
     "The model must have gone through stage 2.",
     children, NULL, NULL,
 };
@@ -81,5 +83,5 @@ int cli_eval_caption(int argc, char **argv)
     if (s == IVL_OK) s = ivl_eval_caption(eval.model, dev, &o.captions, ds, &eval, o.eval.out);
     ivl_dataset_close(ds);
     ivl_device_close(dev);
-    return cli_eval_ended(&o.eval, s);
+    return cli_eval_ended(o.eval.out, s);
 }

@@ -47,5 +47,5 @@ int cli_eval_itm(int argc, char **argv)
     if (s == IVL_OK) s = ivl_eval_itm(eval.model, dev, &o.eval.model.options, ds, &eval, o.eval.out);
     ivl_dataset_close(ds);
     ivl_device_close(dev);
-    return cli_eval_ended(&o.eval, s);
+    return cli_eval_ended(o.eval.out, s);
 }

@@ -40,10 +40,11 @@ static ivl_status take(const char *path, const ivl_dataset *ds, const json_t *li
         int64_t r = find(ds, id);
         ivl_status s = name ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
         if (s == IVL_OK && r < 0)
-            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: entry %zu: image_id %s is of no picture of the data", path,
-                         i + 1, name);
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: entry %zu: image_id %s is of no picture of the data",
+                         path, i + 1, name);
         if (s == IVL_OK && at[r] >= 0 && text[at[r]])
-            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: entry %zu: image_id %s is there twice", path, i + 1, name);
+            s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: entry %zu: image_id %s is there twice", path, i + 1,
+                         name);
         free(name);
         IVL_TRY(s);
         if (at[r] < 0) continue;

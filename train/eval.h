@@ -64,7 +64,8 @@ typedef struct ivl_eval_captions {
 /* {"results": [{..., "task": "image_captioning", "beams", "pictures", "references", "metrics": {"cider", "cider_plain",
  * "bleu1" .. "bleu4", "rouge_l"}, "neighbour": {the same of the baseline}}]}, see train/caption_score.h; the baseline
  * only where there is one. o->examples: captions.json for the report:
- * {"captions": [{"key", "text", "references": [...], "neighbour", "cider", "image": data URL}]}. A picture of the data without such a caption does not count. */
+ * {"captions": [{"key", "text", "references": [...], "neighbour", "cider", "image": data URL}]}.
+ * A picture of the data without such a caption does not count. */
 ivl_status ivl_eval_caption(const char *model_dir, ivl_device *dev, const ivl_eval_captions *k, const ivl_dataset *ds,
                             const ivl_eval_options *o, const char *out_json);
 

@@ -49,7 +49,7 @@ void ivl_share_interval(double p, int64_t n_queries, double *low_p, double *high
     double n = (double)n_queries, z = 1.959964;
     double mid = (p + z * z / (2 * n)) / (1 + z * z / n);
     double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-    *low_p = mid - half, *high_p = mid + half;
+    *low_p = mid > half ? mid - half : 0, *high_p = mid + half < 1 ? mid + half : 1;
 }
 
 static void finish(ivl_recall *r, int gallery)

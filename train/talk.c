@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "data/transform.h"
-#include "model/decoder.h"
-#include "train/language.h"
+#include "train/answerer.h"
 
 enum { MAX_PICTURES = 64 };
 
@@ -20,13 +19,10 @@ struct ivl_talk {
     int               pictures;
     uint8_t          *pixels;  /* [pictures,S,S,3] */
     /* of the answer that is being given */
-    ivl_val           in_pixels, in_ids, in_index, in_inverse;
-    int64_t           tokens;
     void            (*hear)(void *ctx, const char *piece);
     void             *ctx;
     int32_t          *said;
     size_t            n_said, heard;
-    int32_t           end;     /* token that ends an answer beside EOS; -1: none */
 };
 
 /* --- opening --------------------------------------------------------------------------------------- */
@@ -111,63 +107,6 @@ ivl_status ivl_talk_show(ivl_talk *t, const ivl_picture *p)
 
 /* --- answering ------------------------------------------------------------------------------------- */
 
-static ivl_status record(void *ctx, const ivl_scope *s, ivl_prompt *p)
-{
-    ivl_talk *t = ctx;
-    ivl_graph *g = s->g;
-    int64_t n = t->tokens, size = t->transform.size, k = ivl_chat_picture_tokens(&t->l.config, size ? size : 1);
-    t->in_ids = ivl_input(g, "ids", IVL_I32, 2, (int64_t[]){ 1, n });
-    ivl_llama m = ivl_chat_llm(s, &t->l.config);
-    *p = (ivl_prompt){ IVL_NONE, IVL_NONE, 0, IVL_MASK_CAUSAL };
-    if (!t->pictures) {
-        p->x = ivl_llama_embed(&m, t->in_ids);
-        return IVL_OK;
-    }
-    ivl_vit_input in = { .keep = IVL_NONE, .resize = IVL_NONE };
-    in.pixels = t->in_pixels = ivl_input(g, "pixels", IVL_U8, 4, (int64_t[]){ t->pictures, size, size, 3 });
-    t->in_index = ivl_input(g, "index", IVL_I32, 2, (int64_t[]){ 1, n });
-    t->in_inverse = ivl_input(g, "inverse", IVL_I32, 2, (int64_t[]){ t->pictures, k });
-    ivl_chat_input c = { t->in_ids, IVL_NONE, t->in_index, t->in_inverse };
-    p->x = ivl_chat_embed(s, &t->l.config, ivl_chat_pictures(s, &t->l.config, &in), &c);
-    return IVL_OK;
-}
-
-/* Ids with K positions for each picture. *arrays_p: ids[tokens], index[tokens], inverse[pictures,K]. */
-static ivl_status splice(ivl_talk *t, const int32_t *ids, size_t n, int32_t **arrays_p)
-{
-    int64_t k = t->pictures ? ivl_chat_picture_tokens(&t->l.config, t->transform.size) : 0, marks = 0, at = 0;
-    for (size_t i = 0; i < n; i++) marks += ids[i] == IVL_IMAGE_TOKEN;
-    IVL_CHECK(marks == t->pictures, IVL_EINVAL,
-              "the conversation has %lld marks \"<image>\" and %d pictures were shown", (long long)marks, t->pictures);
-    t->tokens = (int64_t)n + marks * (k - 1);
-    int32_t *a = calloc((size_t)(2 * t->tokens + marks * k + 1), sizeof *a), *index = a + t->tokens;
-    int32_t *inverse = index + t->tokens;
-    IVL_CHECK(a, IVL_ENOMEM, "out of memory");
-    marks = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool picture = ids[i] == IVL_IMAGE_TOKEN;
-        for (int64_t j = 0; j < (picture ? k : 1); j++, at++) {
-            a[at] = picture ? 0 : ids[i], index[at] = picture ? (int32_t)(marks * k + j) : -1;
-            if (picture) inverse[marks * k + j] = (int32_t)at;
-        }
-        marks += picture;
-    }
-    *arrays_p = a;
-    return IVL_OK;
-}
-
-static ivl_status feed(ivl_talk *t, ivl_decoder *d, const int32_t *a)
-{
-    ivl_plan *plan = ivl_decoder_prompts(d);
-    size_t n = (size_t)t->tokens, side = (size_t)t->transform.size, p = (size_t)t->pictures;
-    IVL_TRY(ivl_plan_write(plan, t->stream, t->in_ids, a, n * sizeof *a));
-    if (!p) return IVL_OK;
-    size_t k = (size_t)ivl_chat_picture_tokens(&t->l.config, t->transform.size);
-    IVL_TRY(ivl_plan_write(plan, t->stream, t->in_pixels, t->pixels, p * side * side * 3));
-    IVL_TRY(ivl_plan_write(plan, t->stream, t->in_index, a + n, n * sizeof *a));
-    return ivl_plan_write(plan, t->stream, t->in_inverse, a + 2 * n, p * k * sizeof *a);
-}
-
 /* Tells what has become text since; a character may take several tokens, so its broken beginning waits. */
 static bool hear_token(void *ctx, int row, int32_t token)
 {
@@ -188,60 +127,142 @@ static bool hear_token(void *ctx, int row, int32_t token)
     return true;
 }
 
-/* Steps are the decoder's, words are ours. */
-typedef struct speaker { ivl_talk *t; ivl_decoder *d; } speaker;
-static ivl_status speaker_step(void *ctx, const int32_t *token, float *logits)
+/* The words of one row's tokens. */
+static ivl_status words_of(const ivl_talk *t, const int32_t *out, int32_t len, char **answer_p)
 {
-    return ivl_decoder_step(((speaker *)ctx)->d, token, logits);
-}
-static ivl_status speaker_reorder(void *ctx, const int32_t *parent) 
-{
-    return ivl_decoder_reorder(((speaker *)ctx)->d, parent);
-}
-static bool speaker_heard(void *ctx, int row, int32_t token) { return hear_token(((speaker *)ctx)->t, row, token); }
-
-static ivl_status write_on(ivl_talk *t, const int32_t *arrays, char **answer_p)
-{
-    ivl_decode_options *o = &t->o.decode;
-    int vocab = t->l.config.llm.vocab, beams = o->beams;
-    ivl_decoder *d = NULL;
-    ivl_decoder_model m = { t->l.params, &t->l.config.tower, &t->l.config.llm, "llm.", t->o.compute };
-    ivl_decoder_options size = { 1, beams, (int)t->tokens + o->max_new };
-    float *logits = malloc((size_t)beams * (size_t)vocab * sizeof *logits);
-    int32_t *out = calloc((size_t)o->max_new + 1, sizeof *out), len = (int32_t)t->tokens;
-    t->said = calloc((size_t)o->max_new + 1, sizeof *t->said), t->n_said = t->heard = 0;
-    ivl_status s = logits && out && t->said ? ivl_decoder_create(t->dev, t->stream, &m, &size, record, t, &d)
-                                            : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = feed(t, d, arrays);
-    if (s == IVL_OK) s = ivl_decoder_prefill(d, &len, logits);
-    speaker k = { t, d };
-    ivl_decode_model model = { &k, vocab, speaker_step, speaker_reorder, speaker_heard };
-    if (s == IVL_OK) s = ivl_decode(o, &model, &(ivl_decode_rows){ .n = 1 }, logits, out, &len);
     bool ended = false;
-    for (int i = 0; s == IVL_OK && len > 0 && i < o->n_eos; i++) ended = ended || out[len - 1] == o->eos[i];
-    if (s == IVL_OK) s = ivl_tokenizer_decode(t->l.tok, out, (size_t)(len - ended), answer_p);
-    ivl_decoder_destroy(d);
-    free(logits), free(out), free(t->said);
-    t->said = NULL;
+    for (int i = 0; len > 0 && i < t->o.decode.n_eos; i++) ended = ended || out[len - 1] == t->o.decode.eos[i];
+    return ivl_tokenizer_decode(t->l.tok, out, (size_t)(len - ended), answer_p);
+}
+
+static ivl_status encode(const ivl_talk *t, const ivl_turn *turn, int n, int32_t **ids_p, size_t *n_p)
+{
+    char *text = NULL;
+    ivl_codec codec = ivl_codec_of(t->l.tok);
+    IVL_TRY(ivl_prompt_text(t->form, t->system, turn, n, &text));
+    ivl_status s = ivl_prompt_encode(&codec, text, ids_p, n_p);
+    free(text);
     return s;
+}
+
+static ivl_status check_room(const ivl_talk *t, int64_t tokens)
+{
+    int room = t->l.config.llm.max_positions;
+    IVL_CHECK(tokens + t->o.decode.max_new <= room, IVL_EINVAL,
+              "%lld tokens of conversation and %d of answer do not fit into the model's %d", (long long)tokens,
+              t->o.decode.max_new, room);
+    return IVL_OK;
 }
 
 ivl_status ivl_talk_answer(ivl_talk *t, const ivl_turn *turn, int n, void (*hear)(void *ctx, const char *piece),
                            void *ctx, char **answer_p)
 {
-    char *text = NULL;
-    int32_t *ids = NULL, *arrays = NULL;
+    ivl_answerer *a = NULL;
+    int32_t *ids = NULL, len = 0;
     size_t n_ids = 0;
-    ivl_codec codec = ivl_codec_of(t->l.tok);
-    t->hear = hear, t->ctx = ctx;
-    ivl_status s = ivl_prompt_text(t->form, t->system, turn, n, &text);
-    if (s == IVL_OK) s = ivl_prompt_encode(&codec, text, &ids, &n_ids);
-    if (s == IVL_OK) s = splice(t, ids, n_ids, &arrays);
-    if (s == IVL_OK && t->tokens + t->o.decode.max_new > t->l.config.llm.max_positions)
-        s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__,
-                     "%lld tokens of conversation and %d of answer do not fit into the model's %d",
-                     (long long)t->tokens, t->o.decode.max_new, t->l.config.llm.max_positions);
-    if (s == IVL_OK) s = write_on(t, arrays, answer_p);
-    free(text), free(ids), free(arrays);
+    IVL_TRY(encode(t, turn, n, &ids, &n_ids));
+    ivl_answerer_options o = { t->o.compute, 1, t->pictures, ivl_language_tokens(&t->l, ids, n_ids), &t->o.decode };
+    ivl_answerer_row row = { ids, n_ids, t->pixels };
+    size_t most = (size_t)t->o.decode.max_new + 1;
+    int32_t *out = calloc(2 * most, sizeof *out);
+    t->hear = hear, t->ctx = ctx, t->said = out ? out + most : NULL, t->n_said = t->heard = 0;
+    ivl_status s = out ? check_room(t, o.tokens) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK) s = ivl_answerer_create(t->dev, t->stream, &t->l, &o, &a);
+    if (s == IVL_OK) s = ivl_answerer_run(a, &row, 1, hear_token, t, out, &len);
+    if (s == IVL_OK) s = words_of(t, out, len, answer_p);
+    ivl_answerer_destroy(a);
+    free(ids), free(out);
+    return s;
+}
+
+/* --- many questions -------------------------------------------------------------------------------- */
+
+typedef struct many {
+    ivl_talk               *t;
+    const ivl_talk_questions *q;
+    ivl_answerer           *a;
+    int32_t               **ids;  /* [n] */
+    size_t                 *n_ids;
+    int64_t                 tokens;
+    int                     batch;
+    uint8_t                *pixels; /* [batch,S,S,3] */
+    int32_t                *out, *len;
+} many;
+
+static ivl_status encode_all(many *m)
+{
+    for (int i = 0; i < m->q->n; i++) {
+        ivl_turn turn = { m->q->question[i], NULL };
+        IVL_TRY(encode(m->t, &turn, 1, &m->ids[i], &m->n_ids[i]));
+        int64_t tokens = ivl_language_tokens(&m->t->l, m->ids[i], m->n_ids[i]);
+        if (tokens > m->tokens) m->tokens = tokens;
+    }
+    return check_room(m->t, m->tokens);
+}
+
+/* The picture of question i, or grey. */
+static ivl_status look(const many *m, int i, uint8_t *pixels)
+{
+    ivl_picture p = { 0 };
+    ivl_image im = { 0 };
+    const ivl_transform *f = &m->t->transform;
+    if (!m->q->show) {
+        memset(pixels, 127, (size_t)f->size * (size_t)f->size * 3);
+        return IVL_OK;
+    }
+    IVL_TRY(m->q->show(m->q->ctx, i, &p));
+    ivl_status s = ivl_image_decode(p.bytes, p.n, p.name, ivl_transform_min_side(f), &im);
+    if (s == IVL_OK) s = ivl_transform_apply(f, &im, 0, 0, 0, pixels);
+    ivl_image_free(&im);
+    free((void *)(uintptr_t)p.bytes);
+    return s;
+}
+
+static ivl_status answer_batch(many *m, int first, int n, char **answer)
+{
+    ivl_answerer_row *row = calloc((size_t)n, sizeof *row);
+    size_t bytes = (size_t)m->t->transform.size * (size_t)m->t->transform.size * 3;
+    ivl_status s = row ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    for (int i = 0; i < n && s == IVL_OK; i++) {
+        row[i] = (ivl_answerer_row){ m->ids[first + i], m->n_ids[first + i], m->pixels + bytes * (size_t)i };
+        if (m->q->pictures) s = look(m, first + i, m->pixels + bytes * (size_t)i);
+    }
+    if (s == IVL_OK) s = ivl_answerer_run(m->a, row, n, NULL, NULL, m->out, m->len);
+    for (int i = 0; i < n && s == IVL_OK; i++)
+        s = words_of(m->t, m->out + (size_t)i * (size_t)m->t->o.decode.max_new, m->len[i], &answer[first + i]);
+    free(row);
+    return s;
+}
+
+static ivl_status answer_all(many *m, char **answer)
+{
+    const ivl_talk_questions *q = m->q;
+    size_t side = (size_t)m->t->transform.size, b = (size_t)m->batch;
+    IVL_TRY(encode_all(m));
+    ivl_answerer_options o = { m->t->o.compute, m->batch, q->pictures, m->tokens, &m->t->o.decode };
+    m->pixels = malloc(b * side * side * 3 + 1);
+    m->out = calloc(b * (size_t)m->t->o.decode.max_new, sizeof *m->out), m->len = calloc(b, sizeof *m->len);
+    IVL_CHECK(m->pixels && m->out && m->len, IVL_ENOMEM, "out of memory");
+    IVL_TRY(ivl_answerer_create(m->t->dev, m->t->stream, &m->t->l, &o, &m->a));
+    for (int i = 0; i < q->n; i += m->batch) {
+        if (q->progress) q->progress(q->progress_ctx, "answers", i, q->n);
+        IVL_TRY(answer_batch(m, i, q->n - i < m->batch ? q->n - i : m->batch, answer));
+    }
+    if (q->progress) q->progress(q->progress_ctx, "answers", q->n, q->n);
+    return IVL_OK;
+}
+
+ivl_status ivl_talk_answers(ivl_talk *t, const ivl_talk_questions *q, char **answer)
+{
+    IVL_CHECK(q->n > 0, IVL_EINVAL, "no questions");
+    IVL_CHECK(!q->pictures || !t->l.config.no_tower, IVL_EINVAL,
+              "this model is a language model alone and sees no pictures");
+    many m = { .t = t, .q = q, .batch = q->n < q->batch ? q->n : q->batch };
+    m.ids = calloc((size_t)q->n, sizeof *m.ids), m.n_ids = calloc((size_t)q->n, sizeof *m.n_ids);
+    ivl_status s = m.ids && m.n_ids ? answer_all(&m, answer)
+                                    : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    ivl_answerer_destroy(m.a);
+    for (int i = 0; m.ids && i < q->n; i++) free(m.ids[i]);
+    free(m.ids), free(m.n_ids), free(m.pixels), free(m.out), free(m.len);
     return s;
 }

@@ -29,4 +29,19 @@ void       ivl_talk_clear(ivl_talk *t);
 ivl_status ivl_talk_answer(ivl_talk *t, const ivl_turn *turn, int n, void (*hear)(void *ctx, const char *piece),
                            void *ctx, char **answer_p);
 
+/* Many questions, each a conversation of its own. */
+typedef struct ivl_talk_questions {
+    const char *const *question; /* [n] */
+    int    n, batch;             /* so many at a time */
+    int    pictures;             /* 1: each has a picture and its mark; 0: none has */
+    /* The picture of question i; its bytes are freed by the callee. NULL: all are grey. */
+    ivl_status (*show)(void *ctx, int i, ivl_picture *picture_p);
+    void  *ctx;
+    void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); /* may be NULL */
+    void  *progress_ctx;
+} ivl_talk_questions;
+
+/* answer[n]: what ivl_talk_answer says to each, malloc'd; those that are there after a failure are the caller's too. */
+ivl_status ivl_talk_answers(ivl_talk *t, const ivl_talk_questions *q, char **answer);
+
 #endif
