@@ -127,29 +127,38 @@ static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tel
     return true;
 }
 
-/* Half are yes; what is asked for in vain is as often frequent, or of the same kind, as what is there. */
+/* Something that is not there, as often frequent, or of the same kind, as c; -1: nothing was found. */
+static int scene_lacks(const kit *k, const scene *s, dice *d, int c)
+{
+    int category = dice_chance(d, 0.4) ? k->concept[c].category : -1;
+    for (int tries = 0; tries < 20 && scene_count_of(s, c); tries++) c = scene_pick(k, d, tries < 10 ? category : -1);
+    return scene_count_of(s, c) ? -1 : c;
+}
+
+static void say_presence(const kit *k, const scene *s, dice *d, int c, tell_text q, tell_text a, tell_text word)
+{
+    const concept_row *o = &k->concept[c];
+    int n = scene_count_of(s, c);
+    say(q, "Is there %s %s in the %s?", tell_article(o->one), o->one,
+        dice_chance(d, 0.7) ? "image" : "picture");
+    if (dice_chance(d, 0.5))
+        say(a, n ? "Yes." : "No.");
+    else if (!n)
+        say(a, "No, there is no %s.", o->one);
+    else if (n == 1)
+        say(a, "Yes, there is %s %s.", tell_article(o->one), o->one);
+    else
+        say(a, "Yes, there are %s %s.", numbers[n], o->many);
+    say(word, n ? "Yes" : "No");
+}
+
 static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     bool there = dice_chance(d, 0.5);
     int c = s->group[dice_below(d, s->n_groups)].concept;
-    if (!there) {
-        int category = dice_chance(d, 0.4) ? k->concept[c].category : -1;
-        for (int tries = 0; tries < 20 && scene_count_of(s, c); tries++)
-            c = scene_pick(k, d, tries < 10 ? category : -1);
-        if (scene_count_of(s, c)) return false;
-    }
-    const concept_row *o = &k->concept[c];
-    say(q, "Is there %s %s in the %s?", tell_article(o->one), o->one,
-        dice_chance(d, 0.7) ? "image" : "picture");
-    if (dice_chance(d, 0.5))
-        say(a, there ? "Yes." : "No.");
-    else if (!there)
-        say(a, "No, there is no %s.", o->one);
-    else if (scene_count_of(s, c) == 1)
-        say(a, "Yes, there is %s %s.", tell_article(o->one), o->one);
-    else
-        say(a, "Yes, there are %s %s.", numbers[scene_count_of(s, c)], o->many);
-    say(word, there ? "Yes" : "No");
+    if (!there) c = scene_lacks(k, s, d, c);
+    if (c < 0) return false;
+    say_presence(k, s, d, c, q, a, word);
     return true;
 }
 
@@ -171,21 +180,23 @@ static int presence(const tell_text q, const tell_text a)
     return strncmp(q, "Is there", 8) ? 0 : a[0] == 'Y' ? 1 : -1;
 }
 
-/* Up to `most` questions of these kinds, behind the n that there are; brief: answered by a word. */
-static int ask_on(const kit *k, const scene *s, dice *d, const asker *kinds, int n_kinds, bool brief, int most, int n,
-                  tell_text *question, tell_text *answer)
+typedef struct talk { tell_text *question, *answer; int n; bool brief; } talk; /* brief: answers are words */
+
+/* Questions of these kinds until there are `most`. balanced: of questions whether something is there as many in a row
+ * are answered yes as no, give or take one. */
+static void ask_on(const kit *k, const scene *s, dice *d, const asker *kinds, int n_kinds, int most, bool balanced,
+                   talk *t)
 {
     int yes = 0, asks = 0;
-    for (int tries = 0; tries < 40 && n < most; tries++) {
-        tell_text a, word;
+    for (int tries = 0; tries < 40 && t->n < most; tries++) {
+        tell_text a, word, *question = &t->question[t->n];
         asker ask = kinds[dice_below(d, n_kinds)];
-        if (!ask(k, s, d, question[n], a, word) || asked(question, n, question[n])) continue;
-        int p = presence(question[n], a);
-        if (p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue; /* as often yes as no */
-        strcpy(answer[n], brief ? word : a);
-        yes += p, asks += p != 0, n++;
+        if (!ask(k, s, d, *question, a, word) || asked(t->question, t->n, *question)) continue;
+        int p = presence(*question, a);
+        if (balanced && p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue;
+        strcpy(t->answer[t->n++], t->brief ? word : a);
+        yes += p, asks += p != 0;
     }
-    return n;
 }
 
 void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_TURNS],
@@ -193,18 +204,44 @@ void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_T
 {
     static const asker kinds[] = { ask_presence, ask_presence, ask_color, ask_color,    ask_where,
                                    ask_where,    ask_count,    ask_count, ask_relation, ask_all };
+    talk t = { question, answer, 0, false };
     tell_text word;
-    int n = 0, most = 3 + dice_below(d, TELL_TURNS - 2);
-    if (dice_chance(d, 0.7)) n += ask_what(k, s, d, question[n], answer[n], word);
-    n = ask_on(k, s, d, kinds, sizeof kinds / sizeof *kinds, false, most, n, question, answer);
-    if (!n) n += ask_what(k, s, d, question[0], answer[0], word);
-    *n_p = n;
+    int most = 3 + dice_below(d, TELL_TURNS - 2);
+    if (dice_chance(d, 0.7)) t.n += ask_what(k, s, d, question[0], answer[0], word);
+    ask_on(k, s, d, kinds, sizeof kinds / sizeof *kinds, most, true, &t);
+    if (!t.n) t.n += ask_what(k, s, d, question[0], answer[0], word);
+    *n_p = t.n;
 }
 
+/* Is everything there that is, and as much that is not, in any order. */
+static void ask_all_presence(const kit *k, const scene *s, dice *d, int most, talk *t)
+{
+    int c[2 * SCENE_GROUPS], n = 0;
+    for (int g = 0; g < s->n_groups; g++) {
+        int lacks = scene_lacks(k, s, d, s->group[g].concept), pair[] = { s->group[g].concept, lacks };
+        for (int i = 0; i < 2; i++) {
+            bool known = pair[i] < 0;
+            for (int j = 0; j < n; j++) known = known || c[j] == pair[i];
+            if (!known) c[n++] = pair[i];
+        }
+    }
+    for (int i = n - 1; i > 0; i--) {
+        int j = dice_below(d, i + 1), other = c[j];
+        c[j] = c[i], c[i] = other;
+    }
+    for (int i = 0; i < n && t->n < most; i++, t->n++) {
+        tell_text a;
+        say_presence(k, s, d, c[i], t->question[t->n], a, t->answer[t->n]);
+    }
+}
+
+/* Each answer tells as little as it can of the next: what is there comes first. */
 void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
                 int *n_p)
 {
-    static const asker kinds[] = { ask_presence, ask_presence, ask_presence, ask_presence, ask_presence,
-                                   ask_color,    ask_count,    ask_count,    ask_all,      ask_where };
-    *n_p = ask_on(k, s, d, kinds, sizeof kinds / sizeof *kinds, true, TELL_WORDS, 0, question, answer);
+    static const asker then[] = { ask_color, ask_count, ask_where, ask_all };
+    talk t = { question, answer, 0, true };
+    ask_all_presence(k, s, d, TELL_WORDS - 2, &t);
+    ask_on(k, s, d, then, sizeof then / sizeof *then, t.n + 2, false, &t);
+    *n_p = t.n;
 }
