@@ -110,9 +110,12 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
                              .itg = t->retrieval ? 0 : v[IVL_STEP_ITG],
                              .itm_hits = v[IVL_STEP_ITM_HITS],
                              .itg_hits = t->retrieval ? 0 : v[IVL_STEP_ITG_HITS] };
-    t->step_time = t->step_time > 0 ? 0.9 * t->step_time + 0.1 * took : took; /* results come in bursts */
+    double flops = t->flops[ivl_trainer_segment(t, f->step)];
+    bool begun = t->step_time > 0; /* results come in bursts, and steps differ in length */
+    t->step_time = begun ? 0.9 * t->step_time + 0.1 * took : took;
+    t->step_flops = begun ? 0.9 * t->step_flops + 0.1 * flops : flops;
     p.samples_per_s = (double)t->r->batch / t->step_time;
-    p.gflops = t->flops[ivl_trainer_segment(t, f->step)] / t->step_time / 1e9;
+    p.gflops = t->step_flops / t->step_time / 1e9;
     p.utilisation = t->roof > 0 ? p.gflops / t->roof : 0;
     IVL_TRY(write_metrics(t, &p, f->step));
     if (t->o->progress) t->o->progress(t->o->ctx, &p);

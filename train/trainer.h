@@ -50,7 +50,7 @@ struct ivl_trainer {
     ivl_metrics             *metrics;
     char                    *checkpoints, *recipe_text;
     int64_t                  first_step, skipped, skipped_in_a_row;
-    double                   started, last_time, step_time, flops[IVL_TRAIN_SEGMENTS];
+    double                   started, last_time, step_time, step_flops, flops[IVL_TRAIN_SEGMENTS];
     double                   roof;       /* GFLOP/s of the device, measured; 0: not known */
 };
 
