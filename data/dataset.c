@@ -119,13 +119,25 @@ static ivl_status index_path(ivl_dataset *ds, const char *path)
                     path);
 }
 
+/* Sources in order; after the last of each part of the spec its end is noted. */
+static ivl_status index_parts(ivl_dataset *ds, const ivl_paths *paths)
+{
+    for (int64_t i = 0; i < paths->n; i++) {
+        IVL_TRY(index_path(ds, paths->v[i]));
+        if (!paths->ends[i]) continue;
+        IVL_TRY(grow((void **)&ds->part_end, ds->n_parts, &ds->room_parts, sizeof *ds->part_end));
+        ds->part_end[ds->n_parts++] = ds->n_items;
+    }
+    return IVL_OK;
+}
+
 ivl_status ivl_dataset_open(const char *spec, ivl_dataset **ds_p)
 {
     ivl_paths paths = { 0 };
     IVL_TRY(ivl_paths_expand(spec, &paths));
     ivl_dataset *ds = calloc(1, sizeof *ds);
     ivl_status s = ds ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    for (int64_t i = 0; s == IVL_OK && i < paths.n; i++) s = index_path(ds, paths.v[i]);
+    if (s == IVL_OK) s = index_parts(ds, &paths);
     ivl_paths_free(&paths);
     if (s == IVL_OK && !ds->n_items)
         s = ivl_fail(IVL_EFORMAT, __FILE__, __LINE__, "%s: no record with a picture%s%s", spec,
@@ -146,7 +158,7 @@ void ivl_dataset_close(ivl_dataset *ds)
     }
     for (int64_t i = 0; i < ds->n_blocks; i++) free(ds->block[i]);
     for (int i = 0; i < IVL_BAD_KEPT; i++) free(ds->bad[i]);
-    free(ds->source), free(ds->item), free(ds->told), free(ds->block), free(ds);
+    free(ds->source), free(ds->item), free(ds->told), free(ds->block), free(ds->part_end), free(ds);
 }
 
 int64_t ivl_dataset_count(const ivl_dataset *ds) { return ds->n_items; }

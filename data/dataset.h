@@ -33,6 +33,8 @@ struct ivl_dataset {
     ivl_source *source;
     ivl_item   *item;
     ivl_told   *told;
+    int64_t *part_end;    /* records in the first i + 1 parts of the spec */
+    int64_t n_parts, room_parts;
     int64_t n_sources, n_items, n_told, room_items, room_told, room_sources;
     char  **block;        /* of strings, each 1 MiB or one long string */
     int64_t n_blocks, room_blocks;

@@ -19,10 +19,14 @@ ivl_status ivl_paths_add(ivl_paths *p, const char *text)
         int64_t room = 2 * p->room + 16;
         char **more = realloc(p->v, (size_t)room * sizeof *more);
         IVL_CHECK(more, IVL_ENOMEM, "out of memory for %lld paths", (long long)room);
-        p->v = more, p->room = room;
+        p->v = more;
+        bool *ends = realloc(p->ends, (size_t)room * sizeof *ends);
+        IVL_CHECK(ends, IVL_ENOMEM, "out of memory for %lld paths", (long long)room);
+        p->ends = ends, p->room = room;
     }
     char *copy = strdup(text);
     IVL_CHECK(copy, IVL_ENOMEM, "out of memory");
+    p->ends[p->n] = false;
     p->v[p->n++] = copy;
     return IVL_OK;
 }
@@ -30,7 +34,7 @@ ivl_status ivl_paths_add(ivl_paths *p, const char *text)
 void ivl_paths_free(ivl_paths *p)
 {
     for (int64_t i = 0; i < p->n; i++) free(p->v[i]);
-    free(p->v);
+    free(p->v), free(p->ends);
     *p = (ivl_paths){ 0 };
 }
 
@@ -137,6 +141,7 @@ ivl_status ivl_paths_expand(const char *spec, ivl_paths *out_p)
         if (next) *next = 0, next += 2;
         if (*p) s = expand(p, &all);
         else s = ivl_fail(IVL_EINVAL, __FILE__, __LINE__, "data \"%s\": a part is empty", spec);
+        if (s == IVL_OK && all.n) all.ends[all.n - 1] = true;
     }
     free(copy);
     if (s == IVL_OK) *out_p = all;

@@ -5,7 +5,8 @@
 
 #include <ivl/backend.h>
 
-typedef struct ivl_paths { char **v; int64_t n, room; } ivl_paths;
+/* ends[i]: v[i] is the last of its part of a spec. */
+typedef struct ivl_paths { char **v; bool *ends; int64_t n, room; } ivl_paths;
 
 ivl_status ivl_paths_add(ivl_paths *p, const char *text); /* a copy */
 void       ivl_paths_free(ivl_paths *p);

@@ -38,6 +38,10 @@ ivl_status ivl_dataset_open(const char *spec, ivl_dataset **ds_p);
 void       ivl_dataset_close(ivl_dataset *ds);
 int64_t    ivl_dataset_count(const ivl_dataset *ds);
 
+/* The parts of the spec, joined by "::", as often as `times` says ("3,1": those of the first part three times, those of
+ * the second once): the records' numbers, for ivl_loader_config.subset; freed by the caller. */
+ivl_status ivl_dataset_repeat(const ivl_dataset *ds, const char *times, int64_t **record_p, int64_t *n_p);
+
 /* Entries that the index leaves out (links, hostile paths, records without a picture, what follows damage):
  * how many, and the message of the i-th, NULL beyond those kept (64). */
 int64_t     ivl_dataset_bad(const ivl_dataset *ds);

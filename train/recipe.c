@@ -30,6 +30,8 @@ const ivl_conf_row ivl_recipe_rows[] = {
         "stage 3 without init: which state of the vision encoder; 0: the embeddings, -1: the last"),
     ROW(IVL_CONF_STRING, data, "", 0, 0,
         "training data: shards {000..012}.tar, a folder, a CSV or TSV, joined by ::; stage 3: conversations, JSON(L)"),
+    ROW(IVL_CONF_STRING, repeat, "", 0, 0,
+        "how often each part of data (joined by ::) is seen in an epoch, comma separated, as 3,1; empty: once"),
     ROW(IVL_CONF_STRING, images, "", 0, 0,
         "stage 3: where the conversations' pictures are, a folder or tar files; empty: beside them"),
     CHOICE(template, "own", "own vicuna plain chatml", "stage 3: form of prompts; own: as the language model tells"),
@@ -117,6 +119,7 @@ static ivl_status check_stage(const ivl_recipe *r)
     IVL_CHECK(!retrieval || !r->queries, IVL_EINVAL,
               "queries: %lld are added in stage 2; retrieval goes on from a model with some", (long long)r->queries);
     IVL_CHECK(first || third || !r->micro_batch, IVL_EINVAL, "micro_batch is for stages 1 and 3");
+    IVL_CHECK(!third || !r->repeat[0], IVL_EINVAL, "repeat is for stages 1, 2 and retrieval");
     IVL_CHECK(first || !r->low_steps, IVL_EINVAL, "low_steps is for stage 1");
     return IVL_OK;
 }

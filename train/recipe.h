@@ -9,7 +9,7 @@
 
 typedef struct ivl_recipe {
     /* what */
-    char  *model, *init, *data, *tokenizer, *languages, *stage, *train;
+    char  *model, *init, *data, *repeat, *tokenizer, *languages, *stage, *train;
     char  *vision, *llm, *form, *images, *template, *system;
     int64_t select_layer;
     bool    by_length;

@@ -31,6 +31,7 @@ struct ivl_trainer {
     ivl_tokenizer           *tok;
     ivl_dataset             *ds;
     ivl_loader_config        load;
+    int64_t                 *records;    /* to draw from, records[load.n_subset]; NULL: each once */
     ivl_slot_layout          layout;
     ivl_loader              *loader;
     void                    *slot[IVL_LOADER_SLOTS];

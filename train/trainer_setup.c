@@ -213,6 +213,8 @@ static ivl_status load_records(ivl_trainer *t, ivl_loader_config *c)
     c->tok = t->tok, c->text_len = (int)r->text_len, c->stage2 = t->stage2, c->retrieval = t->retrieval;
     c->bad = IVL_BAD_SKIP, c->cache_bytes = (size_t)1 << 30;
     c->langs = r->languages[0] ? r->languages : NULL;
+    if (r->repeat[0]) IVL_TRY(ivl_dataset_repeat(t->ds, r->repeat, &t->records, &c->n_subset));
+    c->subset = t->records;
     c->neighbours = t->neighbours, c->n_neighbours = (int)r->neighbours;
     c->transform = (ivl_transform){ .fit = IVL_FIT_RANDOM, .scale_lo = r->crop_min, .scale_hi = r->crop_max,
                                     .flip = r->flip ? 0.5 : 0 };
@@ -306,5 +308,5 @@ void ivl_trainer_close(ivl_trainer *t)
     ivl_dataset_close(t->ds);
     ivl_tokenizer_close(t->tok);
     ivl_stream_close(t->stream);
-    free(t->checkpoints), free(t->recipe_text), free(t->neighbours);
+    free(t->checkpoints), free(t->recipe_text), free(t->neighbours), free(t->records);
 }

@@ -10,7 +10,7 @@ typedef struct builder {
     kit kit;
     pope *pope;
     uint8_t *rgb, *mask;
-    ivl_out_file talk[TELL_FORMS];
+    ivl_out_file talk[TELL_FORMS], corpus;
     ivl_scenes_report report;
 } builder;
 
@@ -48,7 +48,7 @@ static ivl_status write_scene(builder *b, ivl_scenes_part part, ivl_shard *shard
     dice d = { ivl_rng_make(k->o->seed, stream), (uint32_t)i, 0 };
     scene_draw(k, part, &d, &s);
     IVL_TRY(scene_paint(k, &s, &d, b->rgb, b->mask));
-    IVL_TRY(record_add_scene(k, shard, key, &s, &d, b->rgb, b->mask));
+    IVL_TRY(record_add_scene(k, shard, key, &s, &d, b->rgb, b->mask, part == IVL_SCENES_TRAIN ? b->corpus.f : NULL));
     IVL_TRY(tell(b, part, &s, i, key, image, &d));
     if (part == IVL_SCENES_TRAIN) pope_learn(b->pope, &s);
     if (part == IVL_SCENES_VAL) IVL_TRY(pope_ask(b->pope, &s, image));
@@ -152,6 +152,17 @@ static void count_kit(builder *b)
     for (int i = 0; i < k->n_backs; i++) r->held_out_backgrounds += k->back[i].held_out;
 }
 
+static ivl_status write_parts(builder *b)
+{
+    char *path = ivl_path_join(b->kit.o->out, "corpus.txt");
+    ivl_status s = path ? ivl_out_open(path, &b->corpus) : no_memory();
+    free(path);
+    for (int part = 0; s == IVL_OK && part < IVL_SCENES_PARTS; part++) s = write_part(b, (ivl_scenes_part)part);
+    if (s == IVL_OK) s = ivl_out_commit(&b->corpus);
+    ivl_out_abandon(&b->corpus);
+    return s;
+}
+
 static ivl_status build(builder *b, const ivl_scenes_options *o)
 {
     IVL_TRY(check_options(o));
@@ -163,7 +174,7 @@ static ivl_status build(builder *b, const ivl_scenes_options *o)
     if (!b->rgb || !b->mask) return no_memory();
     IVL_TRY(ivl_make_dirs(o->out));
     IVL_TRY(remove_earlier(o->out));
-    for (int part = 0; part < IVL_SCENES_PARTS; part++) IVL_TRY(write_part(b, (ivl_scenes_part)part));
+    IVL_TRY(write_parts(b));
     IVL_TRY(videos_write(&b->kit, b->report.videos));
     IVL_TRY(pope_write(b->pope, o->out, b->report.questions));
     IVL_TRY(facts_write_classes(&b->kit));

@@ -83,13 +83,15 @@ static ivl_status add_mask(const kit *k, ivl_shard *shard, const char *key, cons
 }
 
 ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
-                            const uint8_t *rgb, const uint8_t *mask)
+                            const uint8_t *rgb, const uint8_t *mask, FILE *corpus)
 {
     tell_text caption[TELL_CAPTIONS];
     char content[SCENE_GROUPS * (TELL_TEXT + 4)];
     int n = 0;
     tell_captions(k, s, d, caption, &n);
     content_of(k, s, content, sizeof content);
+    for (int i = 0; corpus && i < n; i++) /* a write error is found by commit */
+        fprintf(corpus, "%s%s\n", i ? "summarize:" : "English caption:", caption[i]);
     json_t *root =
         json_pack("{ss ss so ss si so}", "key", key, "concept", content, "captions",
                   record_captions(caption, n), "background", s->back >= 0 ? k->back[s->back].name : "plain",

@@ -13,6 +13,7 @@
  *   captions_{train,val_...}.json        the same form, one caption, as for LLaVA's first step
  *   pope_{random,popular,adversarial}.json             POPE's form, one question a line, about val_scenes
  *   videos_train.tar, videos_val.tar                   if videos are asked for
+ *   corpus.txt             the training captions, one a line, each after the prefix that a trainer puts before texts
  *   classes.txt            line i is class i of the masks, beginning with 0, the background
  *   splits.json            counts, options, what is held out; written last
  * A record is KEY.jpg (or .png), KEY.txt (one caption), KEY.json (captions, objects with boxes) and KEY.mask.png (8-bit

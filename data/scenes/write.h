@@ -14,8 +14,9 @@ json_t *record_captions(tell_text *caption, int n);
 ivl_status record_add_json(ivl_shard *shard, const char *key, json_t *root);
 /* frame: "" or "001". */
 ivl_status record_add_picture(const kit *k, ivl_shard *shard, const char *key, const char *frame, const uint8_t *rgb);
+/* corpus: gets the captions, each after a prefix that the trainer puts before texts; NULL: none. */
 ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
-                            const uint8_t *rgb, const uint8_t *mask);
+                            const uint8_t *rgb, const uint8_t *mask, FILE *corpus);
 /* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". Its answers are sentences,
  * words, or one caption. */
 typedef enum tell_form { TELL_SENTENCES, TELL_IN_WORDS, TELL_CAPTION, TELL_FORMS } tell_form;

@@ -342,6 +342,27 @@ START_TEST(subsets)
 }
 END_TEST
 
+/* Parts of a data set as often as is said, and what is no such saying. */
+START_TEST(parts_repeat)
+{
+    static const char *const wrong[] = { "", "3", "3,1,1", "3,", "0,1", "1001,1", "x,1", "3;1", "3,-1", "3, 1" };
+    char spec[192];
+    ivl_dataset *ds = NULL;
+    int64_t *record = NULL, n = 0;
+    snprintf(spec, sizeof spec, "%s::%s", shard, source("tests/golden/images/rgb8.png"));
+    ck_assert_msg(ivl_dataset_open(spec, &ds) == IVL_OK, "%s", ivl_last_error());
+    ck_assert_msg(ivl_dataset_repeat(ds, "1,3", &record, &n) == IVL_OK, "%s", ivl_last_error());
+    ck_assert_int_eq(n, RECORDS + 3);
+    for (int64_t i = 0; i < n; i++) ck_assert_int_eq(record[i], i < RECORDS ? i : RECORDS);
+    free(record);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_msg(ivl_dataset_repeat(ds, wrong[i], &record, &n) == IVL_EINVAL, "\"%s\" was taken", wrong[i]);
+        ck_assert_ptr_nonnull(strstr(ivl_last_error(), "repeat: "));
+    }
+    ivl_dataset_close(ds);
+}
+END_TEST
+
 START_TEST(epochs_are_permutations)
 {
     const int64_t sizes[] = { 1, 2, 3, 5, 64, 100, 1000, 4097 }, blocks[] = { 0, 1, 7, 10, 5000 };
@@ -395,6 +416,7 @@ int main(void)
     tcase_add_test(t, closes_at_any_time);
     tcase_add_test(t, misuse);
     tcase_add_test(t, subsets);
+    tcase_add_test(t, parts_repeat);
     tcase_add_test(t, epochs_are_permutations);
     tcase_add_test(t, blocks_stay_together);
     return run_suite("loader", t);
