@@ -1,7 +1,7 @@
 #!/bin/bash
 # A training run that is killed (-9) at a random moment and resumed ends with the very bytes of one that was not.
 #
-#   tests/kill.sh BUILDDIR DATA [KILLS [STAGE]]   DATA: train-000.tar and tokenizer.model, as ./quickstart leaves them
+#   tests/kill.sh BUILDDIR DATA [KILLS [STAGE]]   DATA: emoji/train-000.tar, tokenizer.model, as ./quickstart leaves them
 #
 # 40 steps of a stage, a checkpoint every 5, on the default device: 1 (the default) at two resolutions, 2, retrieval (with
 # drop path, rates by layer, hard negatives) or lora (retrieval by adapters). Exit status 1 if any end differs.
@@ -17,10 +17,10 @@ trap 'rm -rf "$work"' EXIT
 run() {
     recipe=$1
     shift
-    exec "$build/ivl" train "$here/conf/$recipe.yaml" --set data="$data/train-000.tar" --set workers=2 \
+    exec "$build/ivl" train "$here/conf/$recipe.yaml" --set data="$data/emoji/train-000.tar" --set workers=2 \
         --set tokenizer="$data/tokenizer.model" --set checkpoint_every=5 "$@" >"$work/log" 2>&1
 }
-one() { run quickstart --set model="$here/conf/emoji.json" --set low_steps=30 --set batch=32 "$@"; }
+one() { run quickstart_stage1 --set model="$here/conf/emoji.json" --set low_steps=30 --set batch=32 "$@"; }
 two() { run stage2_emoji --set init="$work/one/model" --set batch=8 "$@"; }
 three() { run retrieval_emoji --set init="$work/two/model" --set batch=8 --set image_size=98 "$@"; }
 

@@ -161,7 +161,7 @@ START_TEST(test_deterministic)
     snprintf(pattern, sizeof pattern, "%s/*", folder);
     glob_t g;
     ck_assert_int_eq(glob(pattern, 0, NULL, &g), 0);
-    ck_assert_int_eq(g.gl_pathc, 27);
+    ck_assert_int_eq(g.gl_pathc, 28);
     for (size_t i = 0; i < g.gl_pathc; i++) {
         char other[160], *a = NULL, *b = NULL;
         size_t n = 0, m = 0;
