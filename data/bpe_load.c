@@ -26,8 +26,8 @@ ivl_status ivl_bpe_from_gguf(const ivl_gguf *f, ivl_bpe **b_p)
     ivl_bpe_source from = { .name = name, .bos = -1, .eos = -1, .unk = -1, .pad = -1 };
     IVL_TRY(ivl_gguf_string(f, "tokenizer.ggml.model", &model));
     IVL_CHECK(!strcmp(model, "gpt2"), IVL_EUNSUPPORTED,
-              "%s: its tokenizer is of type '%.40s'; read is 'gpt2', byte-level BPE%s", name, model,
-              strcmp(model, "llama") ? "" : ": put the model's tokenizer.model beside it and name that");
+              "%s: its tokenizer is of type '%.40s'; read are 'gpt2', byte-level BPE, and 'llama', sentencepiece's",
+              name, model);
     IVL_TRY(ivl_gguf_string(f, "tokenizer.ggml.pre", &pre));
     IVL_TRY(ivl_bpe_rule_parse(pre, name, &from.rule));
     IVL_TRY(get_ids(f, &from));

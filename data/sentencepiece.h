@@ -1,4 +1,4 @@
-/* The C face of the sentencepiece library (C++); only data/text.c and data/vocabulary.c use it. */
+/* The C face of the sentencepiece library (C++); used by data/text.c and data/vocabulary.c. */
 #ifndef IVL_DATA_SENTENCEPIECE_H
 #define IVL_DATA_SENTENCEPIECE_H
 

@@ -2,7 +2,7 @@
  * InternVL. */
 #include "data/tokenizer.h"
 #include "data/bpe.h"
-#include "data/sentencepiece.h"
+#include "data/sp_proto.h"
 #include "runtime/file.h"
 
 #include <stdlib.h>
@@ -11,12 +11,20 @@
 
 enum { MAX_MODEL = 1 << 28, BYTES_PER_TOKEN = 1024 };
 
+/* A token that is a single one wherever its text stands. */
+typedef struct special { const char *text; size_t n; int32_t id; } special;
+
 struct ivl_tokenizer {
     ivl_bpe *bpe;       /* or what follows: */
     ivl_sp *sp;
     ivl_sp_info info;
     bool legacy;
     size_t mark; /* tokens of MARK alone */
+    char *model; /* tokenizer.model[model_n] */
+    size_t model_n;
+    special *special; /* [n_special], where texts of a GGUF file's lie in model */
+    int n_special;
+    char *chat_template; /* NULL: none */
 };
 
 /* A character whose tokens never join those of what follows; encoding behind it keeps the dummy space off the
@@ -45,10 +53,37 @@ static void set_info(ivl_tokenizer *tok)
     tok->info = (ivl_sp_info){ .size = i.size, .unk = i.unk, .bos = i.add_bos ? i.bos : -1, .eos = i.eos };
 }
 
-static ivl_status open_sp(ivl_tokenizer *tok, const void *data, size_t n, const char *name)
+/* LLaMA's three; they have these texts whatever the pieces are called. */
+static ivl_status usual_specials(ivl_tokenizer *tok)
+{
+    const special all[] = { { "<unk>", 5, tok->info.unk }, { "<s>", 3, tok->info.bos }, { "</s>", 4, tok->info.eos } };
+    tok->special = calloc(3, sizeof *tok->special);
+    IVL_CHECK(tok->special, IVL_ENOMEM, "out of memory");
+    for (int i = 0; i < 3; i++)
+        if (all[i].id >= 0) tok->special[tok->n_special++] = all[i];
+    return IVL_OK;
+}
+
+/* Those that a GGUF file calls so, "<|im_end|>" and the like; what sentencepiece finds by itself is not among them. */
+static ivl_status own_specials(ivl_tokenizer *tok, const char *name)
+{
+    ivl_sp_piece *piece = NULL;
+    int64_t n = 0;
+    IVL_TRY(ivl_sp_pieces(tok->model, tok->model_n, name, &piece, &n));
+    tok->special = calloc((size_t)n + 1, sizeof *tok->special);
+    for (int64_t i = 0; tok->special && i < n; i++)
+        if (piece[i].n && (piece[i].type == IVL_SP_CONTROL || piece[i].type == IVL_SP_UNKNOWN))
+            tok->special[tok->n_special++] = (special){ piece[i].p, piece[i].n, (int32_t)i };
+    free(piece);
+    IVL_CHECK(tok->special, IVL_ENOMEM, "out of memory for %lld tokens", (long long)n);
+    return IVL_OK;
+}
+
+/* tok->model is there. */
+static ivl_status open_sp(ivl_tokenizer *tok, const char *name)
 {
     int32_t *mark = NULL;
-    IVL_TRY(ivl_sp_open(data, n, name, &tok->sp, &tok->info));
+    IVL_TRY(ivl_sp_open(tok->model, tok->model_n, name, &tok->sp, &tok->info));
     IVL_CHECK(tok->info.bos >= 0 && tok->info.eos >= 0, IVL_EFORMAT,
               "%s: the vocabulary has no <s> and </s>; a LLaMA-type one is needed", name);
     ivl_status s = ivl_sp_encode(tok->sp, MARK, strlen(MARK), &mark, &tok->mark);
@@ -56,11 +91,37 @@ static ivl_status open_sp(ivl_tokenizer *tok, const void *data, size_t n, const 
     return s;
 }
 
-static ivl_status open_gguf(const void *data, size_t n, const char *name, ivl_bpe **bpe_p)
+static ivl_status open_model(ivl_tokenizer *tok, const void *data, size_t n, const char *name)
+{
+    tok->model = malloc(n + 1), tok->model_n = n;
+    IVL_CHECK(tok->model, IVL_ENOMEM, "%s: out of memory", name);
+    if (n) memcpy(tok->model, data, n);
+    IVL_TRY(open_sp(tok, name));
+    return usual_specials(tok);
+}
+
+static ivl_status open_sp_of_gguf(ivl_tokenizer *tok, const ivl_gguf *f)
+{
+    const char *name = ivl_gguf_name(f), *jinja = NULL;
+    bool bos = true;
+    IVL_TRY(ivl_sp_from_gguf(f, &tok->model, &tok->model_n));
+    IVL_TRY(open_sp(tok, name));
+    IVL_TRY(own_specials(tok, name));
+    IVL_TRY(ivl_gguf_bool(f, "tokenizer.ggml.add_bos_token", &bos));
+    if (!bos) tok->info.bos = -1;
+    IVL_TRY(ivl_gguf_string(f, "tokenizer.chat_template", &jinja));
+    if (jinja) tok->chat_template = strdup(jinja);
+    IVL_CHECK(!jinja || tok->chat_template, IVL_ENOMEM, "out of memory");
+    return IVL_OK;
+}
+
+static ivl_status open_gguf(ivl_tokenizer *tok, const void *data, size_t n, const char *name)
 {
     ivl_gguf *f = NULL;
+    const char *model = "none";
     IVL_TRY(ivl_gguf_open_memory(data, n, name, &f));
-    ivl_status s = ivl_bpe_from_gguf(f, bpe_p);
+    ivl_status s = ivl_gguf_string(f, "tokenizer.ggml.model", &model);
+    if (s == IVL_OK) s = strcmp(model, "llama") ? ivl_bpe_from_gguf(f, &tok->bpe) : open_sp_of_gguf(tok, f);
     ivl_gguf_close(f);
     return s;
 }
@@ -71,9 +132,9 @@ ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *nam
     ivl_tokenizer *tok = calloc(1, sizeof *tok);
     IVL_CHECK(tok, IVL_ENOMEM, "out of memory");
     bool gguf = ivl_gguf_is(data, n), json = n && *(const char *)data == '{';
-    ivl_status s = gguf   ? open_gguf(data, n, name, &tok->bpe)
+    ivl_status s = gguf   ? open_gguf(tok, data, n, name)
                    : json ? ivl_bpe_from_json(data, n, name, &tok->bpe)
-                          : open_sp(tok, data, n, name);
+                          : open_model(tok, data, n, name);
     if (s != IVL_OK) {
         ivl_tokenizer_close(tok);
         return s;
@@ -144,7 +205,7 @@ void ivl_tokenizer_close(ivl_tokenizer *tok)
     if (!tok) return;
     ivl_sp_close(tok->sp);
     ivl_bpe_close(tok->bpe);
-    free(tok);
+    free(tok->model), free(tok->special), free(tok->chat_template), free(tok);
 }
 
 void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy) { tok->legacy = legacy; }
@@ -154,23 +215,44 @@ int ivl_tokenizer_bos(const ivl_tokenizer *tok) { return tok->info.bos; }
 int ivl_tokenizer_eos(const ivl_tokenizer *tok) { return tok->info.eos; }
 int ivl_tokenizer_unk(const ivl_tokenizer *tok) { return tok->info.unk; }
 
-/* Is there a special token at p? Its length in *n, its id in *id. */
+/* Is there a special token at p? The longest: its length in *n, its id in *id. */
 static bool special_at(const ivl_tokenizer *tok, const char *p, const char *end, size_t *n, int32_t *id)
 {
-    const struct { const char *text; int id; } all[] = { { "<unk>", tok->info.unk }, { "<s>", tok->info.bos },
-                                                         { "</s>", tok->info.eos } };
-    for (int i = 0; i < 3; i++) {
-        size_t len = strlen(all[i].text);
-        if (all[i].id < 0 || (size_t)(end - p) < len || memcmp(p, all[i].text, len)) continue;
-        *n = len, *id = all[i].id;
-        return true;
+    *n = 0;
+    for (int i = 0; i < tok->n_special; i++) {
+        const special *k = &tok->special[i];
+        if (k->n > *n && k->n <= (size_t)(end - p) && *k->text == *p && !memcmp(p, k->text, k->n))
+            *n = k->n, *id = k->id;
     }
-    return false;
+    return *n > 0;
 }
 
 const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok)
 {
-    return tok->bpe ? ivl_bpe_chat_template(tok->bpe) : NULL;
+    return tok->bpe ? ivl_bpe_chat_template(tok->bpe) : tok->chat_template;
+}
+
+ivl_status ivl_tokenizer_save(const ivl_tokenizer *tok, const char *dir)
+{
+    if (tok->bpe) return ivl_bpe_save(tok->bpe, dir);
+    char *path = ivl_path_join(dir, "tokenizer.model");
+    ivl_out_file out = { 0 };
+    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
+    ivl_status s = ivl_out_open(path, &out);
+    if (s == IVL_OK) {
+        fwrite(tok->model, 1, tok->model_n, out.f); /* an error shows at commit */
+        s = ivl_out_commit(&out);
+    }
+    free(path);
+    return s;
+}
+
+ivl_status ivl_tokenizer_put_gguf(const ivl_tokenizer *tok, const char *name, ivl_gguf_meta *m)
+{
+    if (tok->bpe) return ivl_bpe_put_gguf(tok->bpe, m);
+    ivl_status s = ivl_sp_put_gguf(tok->model, tok->model_n, name, &tok->info, m);
+    if (s == IVL_OK && tok->chat_template) ivl_gguf_put_string(m, "tokenizer.chat_template", tok->chat_template);
+    return s;
 }
 
 const struct ivl_bpe *ivl_tokenizer_bpe(const ivl_tokenizer *tok) { return tok->bpe; }
@@ -211,7 +293,7 @@ static ivl_status add_text(const ivl_tokenizer *tok, const char *p, const char *
         const char *stop = p;
         size_t n = 0;
         int32_t id = 0;
-        while (stop < end && !(*stop == '<' && special_at(tok, stop, end, &n, &id))) stop++;
+        while (stop < end && !special_at(tok, stop, end, &n, &id)) stop++;
         if (stop > p) IVL_TRY(add_stretch(tok, p, (size_t)(stop - p), first, to));
         if (stop < end) IVL_TRY(add(to, &id, 1));
         first = false;

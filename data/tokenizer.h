@@ -4,7 +4,7 @@
 #ifndef IVL_DATA_TOKENIZER_H
 #define IVL_DATA_TOKENIZER_H
 
-#include <ivl/backend.h>
+#include "runtime/gguf.h"
 
 typedef struct ivl_tokenizer ivl_tokenizer;
 
@@ -30,8 +30,13 @@ int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text);
 /* The Jinja text that the model's files carry; NULL: none. */
 const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok);
 
+/* tokenizer.model, or tokenizer.json and tokenizer_config.json, in DIR, each atomically. */
+ivl_status ivl_tokenizer_save(const ivl_tokenizer *tok, const char *dir);
 /* The byte-level BPE behind it, for writing it elsewhere (data/bpe.h); NULL: it is a sentencepiece model. */
 const struct ivl_bpe *ivl_tokenizer_bpe(const ivl_tokenizer *tok);
+/* The vocabulary as metadata of a GGUF file; name is for messages. IVL_EUNSUPPORTED: a sentencepiece model of a kind
+ * that those do not hold. */
+ivl_status ivl_tokenizer_put_gguf(const ivl_tokenizer *tok, const char *name, ivl_gguf_meta *m);
 
 /* BOS (if there is one), then the text; special tokens in it, as "<s>" and "<|im_end|>", are single ones. *ids_p is
  * freed by the caller. */

@@ -48,14 +48,15 @@ static bool exists(const char *dir, const char *name)
     return yes;
 }
 
-/* A GGUF file holds its own; one of sentencepiece's kind stays behind. */
+/* A GGUF file holds its own. */
 static ivl_status open_tokenizer(source *k, ivl_convert_report *r)
 {
     const ivl_gguf *f = ivl_weights_gguf(k->w);
     const char *model = "none";
     if (f) IVL_TRY(ivl_gguf_string(f, "tokenizer.ggml.model", &model));
-    bool there = f ? !strcmp(model, "gpt2") : exists(k->path, "tokenizer.model") || exists(k->path, "tokenizer.json");
-    r->tokenizer = there ? "kept" : f && strcmp(model, "none") ? "left out: not byte-level BPE" : "none found";
+    bool known = !strcmp(model, "gpt2") || !strcmp(model, "llama");
+    bool there = f ? known : exists(k->path, "tokenizer.model") || exists(k->path, "tokenizer.json");
+    r->tokenizer = there ? "kept" : f && strcmp(model, "none") ? "left out: of an unknown kind" : "none found";
     return there ? ivl_tokenizer_open(k->path, &k->tok) : IVL_OK;
 }
 
@@ -176,7 +177,7 @@ static ivl_status write_tokenizer(const source *k, const char *out)
 {
     static const char *const names[] = { "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                          "special_tokens_map.json", "generation_config.json", "added_tokens.json" };
-    if (ivl_weights_gguf(k->w)) return k->tok ? ivl_bpe_save(ivl_tokenizer_bpe(k->tok), out) : IVL_OK;
+    if (ivl_weights_gguf(k->w)) return k->tok ? ivl_tokenizer_save(k->tok, out) : IVL_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) IVL_TRY(copy_file(k->path, out, names[i]));
     return IVL_OK;
 }
@@ -231,14 +232,16 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static ivl_status make_meta(const source *k, ivl_dtype dtype, ivl_gguf_meta *m)
+static ivl_status make_meta(const source *k, ivl_dtype dtype, ivl_convert_report *r, ivl_gguf_meta *m)
 {
     const ivl_gguf *f = ivl_weights_gguf(k->w);
     const char *name = base_name(k->path);
     if (f) IVL_TRY(ivl_gguf_string(f, "general.name", &name));
     ivl_gguf_put_text_config(m, &k->c, dtype, name);
-    const struct ivl_bpe *bpe = k->tok ? ivl_tokenizer_bpe(k->tok) : NULL;
-    return bpe ? ivl_bpe_put_gguf(bpe, m) : IVL_OK;
+    ivl_status s = k->tok ? ivl_tokenizer_put_gguf(k->tok, k->path, m) : IVL_OK;
+    if (s != IVL_EUNSUPPORTED) return s;
+    r->tokenizer = "left out: it is not of LLaMA's kind";
+    return IVL_OK;
 }
 
 static ivl_status make_items(const source *k, ivl_dtype dtype, ivl_load_report *r, ivl_gguf_item *item, piece *p,
@@ -256,15 +259,15 @@ static ivl_status make_items(const source *k, ivl_dtype dtype, ivl_load_report *
     return IVL_OK;
 }
 
-static ivl_status write_gguf(const source *k, const char *out, ivl_dtype dtype, ivl_load_report *r)
+static ivl_status write_gguf(const source *k, const char *out, ivl_dtype dtype, ivl_convert_report *r)
 {
     ivl_gguf_item *item = calloc((size_t)k->n + 1, sizeof *item);
     piece *p = calloc((size_t)k->n + 1, sizeof *p);
     char(*name)[IVL_GGUF_NAME] = calloc((size_t)k->n + 1, sizeof *name);
     ivl_gguf_meta *m = ivl_gguf_meta_create();
     ivl_status s = item && p && name && m ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) s = make_meta(k, dtype, m);
-    if (s == IVL_OK) s = make_items(k, dtype, r, item, p, name);
+    if (s == IVL_OK) s = make_meta(k, dtype, r, m);
+    if (s == IVL_OK) s = make_items(k, dtype, &r->load, item, p, name);
     if (s == IVL_OK) s = ivl_gguf_save(out, m, item, k->n);
     ivl_gguf_meta_destroy(m);
     free(item), free(p), free(name);
@@ -285,10 +288,9 @@ static ivl_status convert_language(source *k, const char *out, const ivl_convert
 {
     IVL_TRY(open_source(k->path, k, r));
     IVL_TRY(choose_dtype(k, o, &r->dtype));
-    if (o->gguf && k->tok && !ivl_tokenizer_bpe(k->tok)) r->tokenizer = "left out: sentencepiece";
     r->tensors = k->n;
     for (int i = 0; i < k->n; i++) r->elements += k->tensor[i].elements;
-    return o->gguf ? write_gguf(k, out, r->dtype, &r->load) : write_hf(k, out, r->dtype);
+    return o->gguf ? write_gguf(k, out, r->dtype, r) : write_hf(k, out, r->dtype);
 }
 
 ivl_status ivl_convert_model(const char *in, const char *out, const ivl_convert_options *o, ivl_convert_report *r_p)

@@ -188,17 +188,8 @@ static ivl_status copy_one(const char *from, const char *dir, const char *name)
 static ivl_status save_tokenizer(const ivl_trainer *t, const char *dir)
 {
     const char *from = t->r->tokenizer[0] ? t->r->tokenizer : t->r->init[0] ? t->r->init : t->r->llm;
-    const char *ending = strrchr(from, '.');
-    if (ivl_tokenizer_bpe(t->tok)) return ivl_bpe_save(ivl_tokenizer_bpe(t->tok), dir);
-    if (!ending || strcmp(ending, ".model")) {
-        IVL_TRY(copy_one(from, dir, "tokenizer_config.json"));
-        return copy_one(from, dir, "tokenizer.model");
-    }
-    char *to = ivl_path_join(dir, "tokenizer.model");
-    IVL_CHECK(to, IVL_ENOMEM, "out of memory");
-    ivl_status s = ivl_copy_file(from, to);
-    free(to);
-    return s;
+    IVL_TRY(ivl_tokenizer_save(t->tok, dir));
+    return ivl_tokenizer_bpe(t->tok) ? IVL_OK : copy_one(from, dir, "tokenizer_config.json");
 }
 
 ivl_status ivl_trainer_chat_save(const ivl_trainer *t, const char *dir)

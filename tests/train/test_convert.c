@@ -131,6 +131,35 @@ START_TEST(test_tokenizer)
 }
 END_TEST
 
+/* A tokenizer.model goes into a GGUF file and comes back. */
+START_TEST(test_sentencepiece)
+{
+    const char *text = "USER: Where is the cat? ASSISTANT: d\xc3\xa9j\xc3\xa0 vu 12</s>";
+    ivl_text_config c = llm_config(64, false, false);
+    c.vocab = 420;
+    const char *hf = make_model("sp", c, NULL, false), *const where[] = { hf, at("sp.gguf"), at("sp-back") };
+    llm_copy(source("tests/golden/odd/tokenizer.model"), hf, "tokenizer.model");
+    convert(hf, where[1], true, IVL_Q8_0);
+    convert(where[1], where[2], false, IVL_F32);
+    int32_t *want = NULL;
+    size_t n = 0;
+    for (int i = 0; i < 3; i++) {
+        ivl_tokenizer *tok = NULL;
+        int32_t *ids = NULL;
+        size_t got = 0;
+        ok(ivl_tokenizer_open(where[i], &tok));
+        ck_assert_ptr_null(ivl_tokenizer_bpe(tok));
+        ok(ivl_tokenizer_encode(tok, text, &ids, &got));
+        ck_assert(!i || (n == got && !memcmp(want, ids, n * sizeof *ids)));
+        if (i) free(ids);
+        else want = ids, n = got;
+        ivl_tokenizer_close(tok);
+    }
+    ck_assert(n > 10 && want[0] == 1 && want[n - 1] == 2);
+    free(want);
+}
+END_TEST
+
 START_TEST(test_report)
 {
     ivl_convert_report r;
@@ -210,6 +239,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, make_dir, drop_dir);
     tcase_add_loop_test(t, test_there_and_back, 0, 4);
     tcase_add_test(t, test_tokenizer);
+    tcase_add_test(t, test_sentencepiece);
     tcase_add_test(t, test_report);
     tcase_add_test(t, test_vision);
     return run_suite("convert", t);
