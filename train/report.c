@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "runtime/file.h"
+#include "train/report_parts.h"
 #include "train/svg.h"
 
 static const char head[] =
@@ -27,7 +28,13 @@ static const char head[] =
     "border:2px solid "
     "transparent;border-radius:6px;padding:3px;overflow-wrap:anywhere}.right{border-color:#2c9a4b}\n"
     ".hit "
-    "img{width:72px;height:72px;object-fit:contain}.note{color:#666;font-size:.9em}\n</style></head><body>\n"
+    "img{width:72px;height:72px;object-fit:contain}.note{color:#666;font-size:.9em}\n"
+    ".cards{display:flex;flex-wrap:wrap;gap:12px}.card{width:150px;border:1px solid "
+    "#ddd;border-radius:6px;padding:8px}\n"
+    ".card img,.talk img{width:100%;border-radius:4px;background:#fafafa}.card p{margin:.3em 0;font-size:.9em}\n"
+    ".talk{display:flex;gap:18px;margin:1em 0;border:1px solid #ddd;border-radius:6px;padding:12px}\n"
+    ".talk img{width:180px;height:180px;object-fit:contain;flex:none}.talk dl{margin:0}.talk dt{font-weight:bold}\n"
+    ".talk dd{margin:0 0 .6em 1em}\n</style></head><body>\n"
     "<h1>A training run of InternVL</h1>\n";
 
 static json_t *load(const char *dir, const char *name)
@@ -38,7 +45,7 @@ static json_t *load(const char *dir, const char *name)
     return j;
 }
 
-static void value(FILE *f, const json_t *v)
+void ivl_report_value(FILE *f, const json_t *v)
 {
     if (json_is_string(v)) ivl_html_text(f, json_string_value(v));
     else if (json_is_integer(v)) fprintf(f, "%lld", (long long)json_integer_value(v));
@@ -55,7 +62,7 @@ static void facts(FILE *f, const char *dir)
         fputs("<table>\n", f);
         json_object_foreach(run, key, v) {
             fputs("<tr><td>", f), ivl_html_text(f, key), fputs("</td><td>", f);
-            value(f, v);
+            ivl_report_value(f, v);
             fputs("</td></tr>\n", f);
         }
         fputs("</table>\n", f);
@@ -141,49 +148,7 @@ static void charts(FILE *f, const char *dir)
     for (int c = 0; c < CURVES; c++) free(s.y[c]);
 }
 
-/* --- tables ----------------------------------------------------------------------------------------------------- */
-
-static void percent(FILE *f, const json_t *metrics, const char *key)
-{
-    const json_t *v = json_object_get(metrics, key);
-    if (json_is_number(v)) fprintf(f, "<td>%.1f</td>", 100 * json_number_value(v));
-    else fputs("<td>-</td>", f);
-}
-
-static void result_row(FILE *f, const json_t *r)
-{
-    static const char *const keys[] = { "image_retrieval_recall@1",  "image_retrieval_recall@5",
-                                        "image_retrieval_recall@10", "text_retrieval_recall@1",
-                                        "text_retrieval_recall@5",   "text_retrieval_recall@10" };
-    static const char *const facts_of[] = { "script", "language", "images", "texts" };
-    fputs("<tr>", f);
-    for (size_t i = 0; i < sizeof facts_of / sizeof *facts_of; i++) {
-        fputs("<td>", f), value(f, json_object_get(r, facts_of[i])), fputs("</td>", f);
-    }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) percent(f, json_object_get(r, "metrics"), keys[i]);
-    percent(f, r, "chance@1"), percent(f, r, "chance@10");
-    fputs("</tr>\n", f);
-}
-
-static void results_of(FILE *f, const char *dir, const char *name)
-{
-    json_t *j = load(dir, name);
-    const json_t *list = json_object_get(j, "results"), *r;
-    size_t i;
-    if (json_is_array(list)) {
-        const char *data = json_string_value(json_object_get(json_array_get(list, 0), "dataset"));
-        fputs("<h3>", f), ivl_html_text(f, name), fputs("</h3>\n<p class=\"note\">", f);
-        ivl_html_text(f, data ? data : "");
-        fputs("</p>\n<table><tr><th>script</th><th>language</th>"
-              "<th>pictures</th><th>texts</th><th>text→picture "
-              "R@1</th><th>R@5</th><th>R@10</th><th>picture→text R@1</th>"
-              "<th>R@5</th><th>R@10</th><th>chance R@1</th><th>chance R@10</th></tr>\n",
-              f);
-        json_array_foreach(list, i, r) result_row(f, r);
-        fputs("</table>\n", f);
-    }
-    json_decref(j);
-}
+/* --- results ---------------------------------------------------------------------------------------------------- */
 
 static int is_json(const struct dirent *e)
 {
@@ -191,54 +156,39 @@ static int is_json(const struct dirent *e)
     return dot && !strcmp(dot, ".json");
 }
 
-static void tables(FILE *f, const char *run_dir)
+/* Those of one file, each with its name. */
+static void add_results(json_t *results, const char *dir, const char *name)
+{
+    json_t *j = load(dir, name), *r;
+    char *path = ivl_path_join(dir, name);
+    size_t i;
+    json_array_foreach(json_object_get(j, "results"), i, r) {
+        if (path) json_object_set_new(r, "file", json_string(path));
+        json_array_append(results, r);
+    }
+    json_decref(j);
+    free(path);
+}
+
+static void gather(json_t *results, const char *run_dir)
 {
     struct dirent **entry = NULL;
     char *dir = ivl_path_join(run_dir, "eval");
     int n = dir ? scandir(dir, &entry, is_json, alphasort) : 0;
-    fputs("<h2>Retrieval</h2>\n<p>Percent of queries with a right answer among the first 1, 5 or 10. Chance is what "
-          "guessing gives on the same gallery; equal captions count as right.</p>\n", f);
-    if (n <= 0) fputs("<p class=\"note\">No evaluation yet.</p>\n", f);
     for (int i = 0; i < n; i++) {
-        results_of(f, dir, entry[i]->d_name);
+        add_results(results, dir, entry[i]->d_name);
         free(entry[i]);
     }
     free(entry), free(dir);
 }
 
-/* --- searches --------------------------------------------------------------------------------------------------- */
-
-static void hit(FILE *f, const json_t *h)
+static void shown(FILE *f, const char *const *run, int n, const char *name, void (*show)(FILE *f, const json_t *j))
 {
-    const char *image = json_string_value(json_object_get(h, "image")),
-               *text = json_string_value(json_object_get(h, "text"));
-    fprintf(f, "<div class=\"hit%s\">", json_is_true(json_object_get(h, "right")) ? " right" : "");
-    if (image && !strncmp(image, "data:image/", 11)) {
-        fputs("<img alt=\"\" src=\"", f), ivl_html_text(f, image), fputs("\">", f);
+    for (int i = 0; i < n; i++) {
+        json_t *j = load(run[i], name);
+        show(f, j);
+        json_decref(j);
     }
-    fputs("<br>", f), ivl_html_text(f, text ? text : ""), fputs("</div>\n", f);
-}
-
-static void searches(FILE *f, const char *dir)
-{
-    json_t *j = load(dir, "search.json");
-    const json_t *list = json_object_get(j, "queries"), *q, *h;
-    size_t i, k;
-    if (json_is_array(list)) {
-        fputs("<h2>Searching the pictures</h2>\n<p>Queries the model never saw with these pictures; the best "
-              "six pictures "
-              "each, the right one framed.</p>\n",
-              f);
-        json_array_foreach(list, i, q) {
-            const char *text = json_string_value(json_object_get(q, "query")),
-                       *lang = json_string_value(json_object_get(q, "lang"));
-            fputs("<div class=\"q\"><b>", f), ivl_html_text(f, text ? text : ""), fputs("<br><span class=\"note\">", f);
-            ivl_html_text(f, lang ? lang : ""), fputs("</span></b>\n", f);
-            json_array_foreach(json_object_get(q, "hits"), k, h) hit(f, h);
-            fputs("</div>\n", f);
-        }
-    }
-    json_decref(j);
 }
 
 /* Each run has had its recipe and its metrics from the start. */
@@ -252,16 +202,25 @@ static ivl_status check_run(const char *dir)
     return IVL_OK;
 }
 
-ivl_status ivl_report_write(const char *run_dir, const char *html_path)
+ivl_status ivl_report_write(const char *const *run, int n, const char *html_path)
 {
     ivl_out_file out = { 0 };
-    IVL_TRY(check_run(run_dir));
+    for (int i = 0; i < n; i++) IVL_TRY(check_run(run[i]));
     IVL_TRY(ivl_out_open(html_path, &out));
+    json_t *results = json_array();
     fputs(head, out.f);
-    facts(out.f, run_dir);
-    charts(out.f, run_dir);
-    tables(out.f, run_dir);
-    searches(out.f, run_dir);
+    for (int i = 0; i < n; i++) {
+        if (n > 1) fputs("<h1>", out.f), ivl_html_text(out.f, run[i]), fputs("</h1>\n", out.f);
+        facts(out.f, run[i]);
+        charts(out.f, run[i]);
+        gather(results, run[i]);
+    }
+    if (n > 1) fputs("<h1>Results</h1>\n", out.f);
+    ivl_report_results(out.f, results);
+    shown(out.f, run, n, "search.json", ivl_report_searches);
+    shown(out.f, run, n, "captions.json", ivl_report_captions);
+    shown(out.f, run, n, "conversation.json", ivl_report_conversations);
+    json_decref(results);
     fputs("</body></html>\n", out.f);
     return ivl_out_commit(&out);
 }
