@@ -6,6 +6,7 @@
 #include "train/captions.h"
 #include "train/eval.h"
 #include "train/matcher.h"
+#include "train/rerank.h"
 
 enum { PICTURES = 4 };
 static const char *const words[PICTURES] = { "a cat on the table", "two dogs", "red street", "a small green bus" };
@@ -112,6 +113,29 @@ START_TEST(matches_in_batches)
     }
     for (int i = 0; i < PICTURES; i++) free(bytes[i]);
     ivl_matcher_close(one), ivl_matcher_close(many);
+    ivl_device_close(dev);
+}
+END_TEST
+
+/* In any order of records each caption's own picture comes out first. */
+START_TEST(reranks)
+{
+    static const int32_t record[PICTURES] = { 2, 0, 3, 1 };
+    ivl_device *dev = host();
+    ivl_dataset *ds = NULL;
+    ivl_matcher *m = NULL;
+    float score[PICTURES];
+    ck_assert_int_eq(ivl_dataset_open(list, &ds), IVL_OK);
+    ck_assert_int_eq(ivl_matcher_open(model, dev, &(ivl_matcher_options){ .batch = 3 }, &m), IVL_OK);
+    for (int k = 0; k < PICTURES; k++) {
+        ck_assert_int_eq(ivl_rerank(m, ds, record, PICTURES, words[k], score), IVL_OK);
+        for (int i = 0; i < PICTURES; i++) {
+            if (record[i] == k) ck_assert_float_gt(score[i], 0.5f);
+            else ck_assert_float_lt(score[i], 0.5f);
+        }
+    }
+    ivl_matcher_close(m);
+    ivl_dataset_close(ds);
     ivl_device_close(dev);
 }
 END_TEST
@@ -247,6 +271,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, learn, toy_teardown);
     tcase_add_test(t, who_is_alike);
     tcase_add_test(t, matches_in_batches);
+    tcase_add_test(t, reranks);
     tcase_add_test(t, scores_matching);
     tcase_add_test(t, needs_a_wrong_caption);
     tcase_add_test(t, scores_captions);
