@@ -1,9 +1,9 @@
 /* Hard negatives for matching. BLIP-2 (2301.12597) draws them in the batch by the similarity of the features of the
  * moment, which costs a pass and a wait in every step, and finds few in a small batch. Here the encoders of the initial
- * model, which stage 2 leaves as they are, look at all pictures and captions once: record i gets the k records whose best
- * caption scores highest with picture i, but for those that show the same or share a wording. The table lies in the run's
- * folder, so that a resumed run has the same. It takes pictures times captions products: for some 100,000 records, not
- * for billions. */
+ * model look at all pictures and captions once (stage 2 leaves them as they are): record i gets the k records whose
+ * best caption scores highest with picture i, but for those that show the same or share a wording. The table lies in
+ * the run's folder, so that a resumed run has the same. It takes pictures times captions products: for some 100,000
+ * records, not for billions. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
