@@ -41,7 +41,7 @@ static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_te
     say(q, "%s", asks[dice_below(d, 4)]);
     say(a, "%.380s.", caption[dice_below(d, 2)]);
     say(word, "%s", a);
-    capital(a), capital(word);
+    capital(a);
     return true;
 }
 
@@ -59,7 +59,6 @@ static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     else
         say(a, "There are %s %s.", numbers[n], o->many);
     say(word, "%s", n ? numbers[n] : "none");
-    capital(word);
     return true;
 }
 
@@ -70,7 +69,6 @@ static bool ask_all(const kit *k, const scene *s, dice *d, tell_text q, tell_tex
         dice_chance(d, 0.5) ? "How many objects are in the picture?" : "How many things are there in total?");
     say(a, s->n_things == 1 ? "There is %s." : "There are %s.", numbers[s->n_things]);
     say(word, "%s", numbers[s->n_things]);
-    capital(word);
     return true;
 }
 
@@ -83,7 +81,6 @@ static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     say(q, "What color %s the %s?", many ? "are" : "is", many ? o->many : o->one);
     say(a, "The %s %s %s.", many ? o->many : o->one, many ? "are" : "is", tint_name(g->color));
     say(word, "%s", tint_name(g->color));
-    capital(word);
     return true;
 }
 
@@ -95,7 +92,6 @@ static bool ask_where(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     say(q, dice_chance(d, 0.5) ? "Where is the %s?" : "Where in the picture is the %s?", o->one);
     say(a, "The %s is %s.", o->one, tell_place(s->thing[g->first].cell));
     say(word, "%s", tell_place(s->thing[g->first].cell));
-    capital(word);
     return true;
 }
 
@@ -192,6 +188,7 @@ static void ask_on(const kit *k, const scene *s, dice *d, const asker *kinds, in
         tell_text a, word, *question = &t->question[t->n];
         asker ask = kinds[dice_below(d, n_kinds)];
         if (!ask(k, s, d, *question, a, word) || asked(t->question, t->n, *question)) continue;
+        capital(word);
         int p = presence(*question, a);
         if (balanced && p && (asks == 2 * s->n_groups || yes + p > 1 || yes + p < -1)) continue;
         strcpy(t->answer[t->n++], t->brief ? word : a);
