@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/lora_file.h"
 #include "model/safetensors.h"
@@ -35,10 +36,9 @@ static ivl_status fill_merged(const ivl_st_item *item, int64_t first, int64_t n,
 static bool has_config(const ivl_adapter *f)
 {
     char *path = ivl_path_join(f->dir, "config.json");
-    FILE *there = path ? fopen(path, "r") : NULL;
-    if (there) fclose(there);
+    bool there = path && !access(path, F_OK);
     free(path);
-    return there != NULL;
+    return there;
 }
 
 static ivl_status check_files(const ivl_adapter *f, const ivl_st *base, const char *model)
@@ -97,22 +97,8 @@ static ivl_status copy_rest(const ivl_adapter *f, const char *model, const char 
 {
     static const char *const names[] = { "config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                          "special_tokens_map.json", "generation_config.json" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *whose = !i && has_config(f) ? f->dir : model;
-        char *from = ivl_path_join(whose, names[i]), *to = ivl_path_join(out, names[i]), *data = NULL;
-        size_t n = 0;
-        ivl_out_file file = { 0 };
-        FILE *there = from ? fopen(from, "r") : NULL;
-        ivl_status s = from && to ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-        if (there) {
-            fclose(there);
-            if (s == IVL_OK) s = ivl_read_file(from, (size_t)1 << 30, &data, &n);
-            if (s == IVL_OK) s = ivl_out_open(to, &file);
-            if (s == IVL_OK) fwrite(data, 1, n, file.f), s = ivl_out_commit(&file); /* reports the write too */
-        }
-        free(from), free(to), free(data);
-        IVL_TRY(s);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        IVL_TRY(ivl_copy_if_there(names[i], !i && has_config(f) ? f->dir : model, out));
     return IVL_OK;
 }
 

@@ -145,6 +145,15 @@ ivl_status ivl_copy_file(const char *from, const char *to)
     return s;
 }
 
+ivl_status ivl_copy_if_there(const char *name, const char *from, const char *to)
+{
+    char *a = ivl_path_join(from, name), *b = ivl_path_join(to, name);
+    ivl_status s = a && b ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (s == IVL_OK && !access(a, F_OK)) s = ivl_copy_file(a, b);
+    free(a), free(b);
+    return s;
+}
+
 ivl_status ivl_map_open(const char *path, ivl_map *map_p)
 {
     int fd = -1;

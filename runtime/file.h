@@ -23,6 +23,8 @@ ivl_status ivl_read_file(const char *path, size_t limit, char **data_p, size_t *
 
 /* Atomically writes TO, a copy of FROM. */
 ivl_status ivl_copy_file(const char *from, const char *to);
+/* The same with the file NAME of folder FROM to folder TO; nothing where FROM has none. */
+ivl_status ivl_copy_if_there(const char *name, const char *from, const char *to);
 
 /* Read-only mapping. */
 typedef struct ivl_map { void *data; size_t bytes; } ivl_map;

@@ -154,31 +154,12 @@ static ivl_status write_weights(const source *k, const char *out, ivl_dtype dtyp
     return s;
 }
 
-/* name of one folder copied to another, if it is there. */
-static ivl_status copy_file(const char *from, const char *to, const char *name)
-{
-    char *a = ivl_path_join(from, name), *b = ivl_path_join(to, name), *data = NULL;
-    size_t n = 0;
-    ivl_out_file out = { 0 };
-    ivl_status s = a && b ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK && exists(from, name)) {
-        s = ivl_read_file(a, (size_t)1 << 30, &data, &n);
-        if (s == IVL_OK) s = ivl_out_open(b, &out);
-        if (s == IVL_OK) {
-            fwrite(data, 1, n, out.f); /* an error shows at commit */
-            s = ivl_out_commit(&out);
-        }
-    }
-    free(a), free(b), free(data);
-    return s;
-}
-
 static ivl_status write_tokenizer(const source *k, const char *out)
 {
     static const char *const names[] = { "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                          "special_tokens_map.json", "generation_config.json", "added_tokens.json" };
     if (ivl_weights_gguf(k->w)) return k->tok ? ivl_tokenizer_save(k->tok, out) : IVL_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) IVL_TRY(copy_file(k->path, out, names[i]));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) IVL_TRY(ivl_copy_if_there(names[i], k->path, out));
     return IVL_OK;
 }
 

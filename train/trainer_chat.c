@@ -2,9 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "data/bpe.h"
 #include "model/checkpoint.h"
 #include "model/llm.h"
 #include "runtime/dtype.h"
@@ -175,21 +173,11 @@ ivl_status ivl_trainer_chat_model(ivl_trainer *t)
     return init[0] ? ivl_checkpoint_load(init, t->params, t->stream, &load, NULL) : load_parts(t, true);
 }
 
-/* A file of the folder that the tokenizer came from, if there is one of this name. */
-static ivl_status copy_one(const char *from, const char *dir, const char *name)
-{
-    char *path = ivl_path_join(from, name), *to = ivl_path_join(dir, name);
-    ivl_status s = path && to ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK && !access(path, F_OK)) s = ivl_copy_file(path, to);
-    free(path), free(to);
-    return s;
-}
-
 static ivl_status save_tokenizer(const ivl_trainer *t, const char *dir)
 {
     const char *from = t->r->tokenizer[0] ? t->r->tokenizer : t->r->init[0] ? t->r->init : t->r->llm;
     IVL_TRY(ivl_tokenizer_save(t->tok, dir));
-    return ivl_tokenizer_bpe(t->tok) ? IVL_OK : copy_one(from, dir, "tokenizer_config.json");
+    return ivl_tokenizer_bpe(t->tok) ? IVL_OK : ivl_copy_if_there("tokenizer_config.json", from, dir);
 }
 
 ivl_status ivl_trainer_chat_save(const ivl_trainer *t, const char *dir)
