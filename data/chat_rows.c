@@ -46,13 +46,6 @@ static int answers_of(const ivl_sft *s)
     return n;
 }
 
-static int pictures_of(const ivl_sft *s)
-{
-    int n = 0;
-    for (size_t i = 0; i < s->n; i++) n += s->ids[i] == IVL_IMAGE_TOKEN;
-    return n;
-}
-
 static ivl_status measure(ivl_chat_rows *r, int64_t record)
 {
     ivl_conversation c = { 0 };
@@ -61,7 +54,8 @@ static ivl_status measure(ivl_chat_rows *r, int64_t record)
     ivl_status s = encode(r, &c, &sft);
     ivl_conversation_free(&c);
     if (s != IVL_OK) return s;
-    talk t = { record, (int)ivl_sft_tokens(&sft, (size_t)r->cfg.picture_tokens), answers_of(&sft), pictures_of(&sft) };
+    talk t = { record, (int)ivl_sft_tokens(&sft, (size_t)r->cfg.picture_tokens), answers_of(&sft),
+               (int)ivl_prompt_pictures(sft.ids, sft.n) };
     if (sft.learns && t.answers) r->talk[r->n++] = t;
     else r->left_out++;
     ivl_sft_free(&sft);

@@ -180,6 +180,13 @@ ivl_status ivl_prompt_encode(const ivl_codec *c, const char *text, int32_t **ids
     return encode_text(c, text, strlen(text), ids_p, n_p);
 }
 
+int64_t ivl_prompt_pictures(const int32_t *id, size_t n)
+{
+    int64_t pictures = 0;
+    for (size_t i = 0; i < n; i++) pictures += id[i] == IVL_IMAGE_TOKEN;
+    return pictures;
+}
+
 int64_t ivl_prompt_splice(const ivl_splice *to, const int32_t *id, const int32_t *label, size_t n)
 {
     int64_t at = to->at, row = to->picture * to->k;

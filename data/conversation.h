@@ -50,10 +50,13 @@ ivl_codec ivl_codec_of(const ivl_tokenizer *tok); /* as it is set now; tok must 
  * *ids_p is freed by the caller. */
 ivl_status ivl_prompt_encode(const ivl_codec *c, const char *text, int32_t **ids_p, size_t *n_p);
 
+/* How many of id[n] are marks of pictures. */
+int64_t ivl_prompt_pictures(const int32_t *id, size_t n);
+
 /* id[n] with each picture's mark replaced by its k positions: to ids, index and labels from place `at` of a flat batch
  * on, the first picture being number `picture` of the batch. index: row of the pictures [n,k] at this place, else -1;
- * inverse, of that row: this place. At pictures ids are 0. labels are of the places
- * from `at` on, IVL_IGNORE at pictures; they and label may both be NULL. Returns how many places it took. */
+ * inverse, of that row: this place. At pictures ids are 0. labels are of the places from `at` on, IVL_IGNORE at
+ * pictures; they and label may both be NULL. Returns how many places it took. */
 typedef struct ivl_splice { int32_t *ids, *index, *inverse, *labels; int64_t at, picture, k; } ivl_splice;
 int64_t ivl_prompt_splice(const ivl_splice *to, const int32_t *id, const int32_t *label, size_t n);
 

@@ -29,8 +29,7 @@ int ivl_language_side(const ivl_language *l)
 
 int64_t ivl_language_tokens(const ivl_language *l, const int32_t *ids, size_t n)
 {
-    int64_t marks = 0, side = ivl_language_side(l);
-    for (size_t i = 0; i < n; i++) marks += ids[i] == IVL_IMAGE_TOKEN;
+    int64_t marks = ivl_prompt_pictures(ids, n), side = ivl_language_side(l);
     return marks && side ? (int64_t)n + marks * (ivl_chat_picture_tokens(&l->config, side) - 1) : (int64_t)n;
 }
 
@@ -91,24 +90,16 @@ void ivl_answerer_destroy(ivl_answerer *a)
 /* Row b: its ids with k positions for each picture. */
 static ivl_status splice(ivl_answerer *a, const ivl_answerer_row *row, int b, int32_t *len_p)
 {
-    int64_t first = (int64_t)b * a->o.tokens, at = first, mark = (int64_t)b * a->o.pictures, marks = 0;
-    for (size_t i = 0; i < row->n; i++) marks += row->ids[i] == IVL_IMAGE_TOKEN;
+    int64_t first = (int64_t)b * a->o.tokens, marks = ivl_prompt_pictures(row->ids, row->n);
     IVL_CHECK(marks == a->o.pictures, IVL_EINVAL,
               "the conversation has %lld marks \"<image>\" and %d pictures were shown", (long long)marks,
               a->o.pictures);
     int64_t tokens = (int64_t)row->n + marks * (a->k - 1);
     IVL_CHECK(tokens <= a->o.tokens, IVL_EINVAL, "a prompt of %lld tokens; at most %lld", (long long)tokens,
               (long long)a->o.tokens);
-    for (size_t i = 0; i < row->n; i++) {
-        bool picture = row->ids[i] == IVL_IMAGE_TOKEN;
-        for (int64_t j = 0; j < (picture ? a->k : 1); j++, at++) {
-            a->ids[at] = picture ? 0 : row->ids[i], a->index[at] = picture ? (int32_t)(mark * a->k + j) : -1;
-            if (picture) a->inverse[mark * a->k + j] = (int32_t)at;
-        }
-        mark += picture;
-    }
-    *len_p = (int32_t)(at - first);
-    for (; at < first + a->o.tokens; at++) a->ids[at] = 0, a->index[at] = -1;
+    ivl_splice to = { a->ids, a->index, a->inverse, NULL, first, (int64_t)b * a->o.pictures, a->k };
+    *len_p = (int32_t)ivl_prompt_splice(&to, row->ids, NULL, row->n);
+    for (int64_t at = first + *len_p; at < first + a->o.tokens; at++) a->ids[at] = 0, a->index[at] = -1;
     size_t bytes = (size_t)a->o.pictures * (size_t)a->side * (size_t)a->side * 3;
     if (bytes) memcpy(a->pixels + bytes * (size_t)b, row->pixels, bytes);
     return IVL_OK;
