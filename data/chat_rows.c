@@ -272,11 +272,8 @@ static ivl_status put_pictures(const ivl_chat_rows *r, const ivl_conversation *c
     ivl_transform t = { .fit = IVL_FIT_PAD, .size = r->cfg.image_size };
     size_t bytes = (size_t)t.size * (size_t)t.size * 3;
     for (int i = 0; i < n && i < c->n_images; i++) {
-        ivl_image im = { 0 };
-        IVL_TRY(ivl_image_decode(c->image[i].bytes, c->image[i].n, c->image[i].name, ivl_transform_min_side(&t), &im));
-        ivl_status s = ivl_transform_apply(&t, &im, 0, 0, 0, w->pixels + (size_t)i * bytes);
-        ivl_image_free(&im);
-        if (s != IVL_OK) return s;
+        ivl_picture p = { c->image[i].bytes, c->image[i].n, c->image[i].name };
+        IVL_TRY(ivl_transform_picture(&t, &p, w->pixels + (size_t)i * bytes));
     }
     return IVL_OK;
 }

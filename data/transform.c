@@ -123,6 +123,15 @@ ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint
                       t->size, c.flip);
 }
 
+ivl_status ivl_transform_picture(const ivl_transform *t, const ivl_picture *p, uint8_t *dst)
+{
+    ivl_image im = { 0 };
+    IVL_TRY(ivl_image_decode(p->bytes, p->n, p->name, ivl_transform_min_side(t), &im));
+    ivl_status s = ivl_transform_apply(t, &im, 0, 0, 0, dst);
+    ivl_image_free(&im);
+    return s;
+}
+
 int ivl_transform_min_side(const ivl_transform *t)
 {
     if (t->fit != IVL_FIT_RANDOM) return 0;

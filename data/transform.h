@@ -4,6 +4,8 @@
 #ifndef IVL_DATA_TRANSFORM_H
 #define IVL_DATA_TRANSFORM_H
 
+#include <ivl/ivl.h>
+
 #include "data/image.h"
 
 /* Bicubic with antialias. The part box = x0, y0, x1, y1 (in pixels of src, may be fractional) becomes
@@ -41,6 +43,9 @@ ivl_crop ivl_crop_draw(const ivl_transform *t, int width, int height, uint64_t s
 /* Writes dst[S,S,3]. */
 ivl_status ivl_transform_apply(const ivl_transform *t, const ivl_image *im, uint64_t seed, uint64_t step,
                                uint32_t row, uint8_t *dst);
+
+/* The same of a picture as it was encoded, for fits that draw nothing; errors name it. */
+ivl_status ivl_transform_picture(const ivl_transform *t, const ivl_picture *p, uint8_t *dst);
 
 /* The least short side a decoded picture needs, so that a random crop of a scaled JPEG still has S real
  * pixels; 0 for the other fits, which are exact: they want the picture at full size. */

@@ -109,12 +109,8 @@ static ivl_status feed(ivl_captioner *c, const ivl_picture *picture, int n)
     size_t bytes = (size_t)c->transform.size * (size_t)c->transform.size * 3, b = (size_t)c->o.batch;
     ivl_plan *plan = ivl_decoder_prompts(c->decoder);
     for (int i = 0; i < c->o.batch; i++) {
-        ivl_image im = { 0 };
         const ivl_picture *p = &picture[i < n ? i : n - 1];
-        IVL_TRY(ivl_image_decode(p->bytes, p->n, p->name, ivl_transform_min_side(&c->transform), &im));
-        ivl_status s = ivl_transform_apply(&c->transform, &im, 0, 0, 0, c->picture + (size_t)i * bytes);
-        ivl_image_free(&im);
-        IVL_TRY(s);
+        IVL_TRY(ivl_transform_picture(&c->transform, p, c->picture + (size_t)i * bytes));
     }
     IVL_TRY(ivl_plan_write(plan, c->stream, c->pixels, c->picture, b * bytes));
     int32_t *ids = malloc(b * c->prompt_n * sizeof *ids);

@@ -190,13 +190,9 @@ ivl_status ivl_embed_texts(ivl_embedder *e, const char *const *text, int n, floa
 
 static ivl_status picture_into(ivl_embedder *e, const ivl_picture *p, int row)
 {
-    ivl_image im = { 0 };
     size_t bytes = (size_t)e->transform.size * (size_t)e->transform.size * 3;
     uint8_t *dst = (uint8_t *)e->slot.host + ivl_plan_io_offset(e->image.plan, e->image.pixels) + bytes * (size_t)row;
-    IVL_TRY(ivl_image_decode(p->bytes, p->n, p->name, ivl_transform_min_side(&e->transform), &im));
-    ivl_status s = ivl_transform_apply(&e->transform, &im, 0, 0, 0, dst);
-    ivl_image_free(&im);
-    return s;
+    return ivl_transform_picture(&e->transform, p, dst);
 }
 
 ivl_status ivl_embed_pictures(ivl_embedder *e, const ivl_picture *picture, int n, float *out)

@@ -169,16 +169,8 @@ static ivl_status take_pictures(ivl_matcher *m, const head *h, const ivl_picture
     size_t bytes = (size_t)m->transform.size * (size_t)m->transform.size * 3;
     uint8_t *dst = (uint8_t *)m->slot.host + ivl_plan_io_offset(h->plan, h->pixels);
     for (int i = 0; i < m->o.batch; i++) {
-        ivl_image im = { 0 };
-        if (i >= n) {
-            memcpy(dst + bytes * (size_t)i, dst, bytes);
-            continue;
-        }
-        IVL_TRY(ivl_image_decode(picture[i].bytes, picture[i].n, picture[i].name,
-                                 ivl_transform_min_side(&m->transform), &im));
-        ivl_status s = ivl_transform_apply(&m->transform, &im, 0, 0, 0, dst + bytes * (size_t)i);
-        ivl_image_free(&im);
-        IVL_TRY(s);
+        if (i < n) IVL_TRY(ivl_transform_picture(&m->transform, &picture[i], dst + bytes * (size_t)i));
+        else memcpy(dst + bytes * (size_t)i, dst, bytes);
     }
     return IVL_OK;
 }

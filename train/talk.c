@@ -91,18 +91,15 @@ void ivl_talk_clear(ivl_talk *t) { t->pictures = 0; }
 ivl_status ivl_talk_show(ivl_talk *t, const ivl_picture *p)
 {
     size_t bytes = (size_t)t->transform.size * (size_t)t->transform.size * 3;
-    ivl_image im = { 0 };
     IVL_CHECK(!t->l.config.no_tower, IVL_EINVAL, "%s: this model is a language model alone and sees no pictures",
               p->name);
     IVL_CHECK(t->pictures < MAX_PICTURES, IVL_EINVAL, "%s: more than %d pictures", p->name, MAX_PICTURES);
     uint8_t *more = realloc(t->pixels, bytes * (size_t)(t->pictures + 1));
     IVL_CHECK(more, IVL_ENOMEM, "out of memory");
     t->pixels = more;
-    IVL_TRY(ivl_image_decode(p->bytes, p->n, p->name, ivl_transform_min_side(&t->transform), &im));
-    ivl_status s = ivl_transform_apply(&t->transform, &im, 0, 0, 0, t->pixels + bytes * (size_t)t->pictures);
-    ivl_image_free(&im);
-    if (s == IVL_OK) t->pictures++;
-    return s;
+    IVL_TRY(ivl_transform_picture(&t->transform, p, t->pixels + bytes * (size_t)t->pictures));
+    t->pictures++;
+    return IVL_OK;
 }
 
 /* --- answering ------------------------------------------------------------------------------------- */
@@ -204,16 +201,13 @@ static ivl_status encode_all(many *m)
 static ivl_status look(const many *m, int i, uint8_t *pixels)
 {
     ivl_picture p = { 0 };
-    ivl_image im = { 0 };
     const ivl_transform *f = &m->t->transform;
     if (!m->q->show) {
         memset(pixels, 127, (size_t)f->size * (size_t)f->size * 3);
         return IVL_OK;
     }
     IVL_TRY(m->q->show(m->q->ctx, i, &p));
-    ivl_status s = ivl_image_decode(p.bytes, p.n, p.name, ivl_transform_min_side(f), &im);
-    if (s == IVL_OK) s = ivl_transform_apply(f, &im, 0, 0, 0, pixels);
-    ivl_image_free(&im);
+    ivl_status s = ivl_transform_picture(f, &p, pixels);
     free((void *)(uintptr_t)p.bytes);
     return s;
 }
