@@ -140,7 +140,6 @@ static ivl_val record_chat(const ivl_step_plan *p, const ivl_scope *s, const ivl
     ivl_val pictures = ivl_chat_pictures(s, scope->chat, &r->vit);
     ivl_val loss = ivl_chat_loss(s, scope->chat, pictures, &in, &a, &hits);
     report(p, s->g, hits, IVL_STEP_HITS);
-    report(p, s->g, loss, IVL_STEP_LOSS);
     return loss;
 }
 
@@ -161,7 +160,7 @@ static ivl_status record_whole(ivl_step_plan *p, const ivl_step_scope *scope, co
     ivl_val loss = stage == IVL_STEP_STAGE1 ? record_stage1(p, &s, &r)
                    : stage == IVL_STEP_CHAT ? record_chat(p, &s, scope, &r)
                                             : record_stage2(p, &s, &r);
-    if (stage != IVL_STEP_CHAT) report(p, s.g, loss, IVL_STEP_LOSS);
+    report(p, s.g, loss, IVL_STEP_LOSS);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .n = 1, .recompute = rule->recompute }));
     update(p, &s, r.hyper, rule);
     IVL_TRY(ivl_plan_create(p->dev, s.g, o, &p->update.plan));
@@ -232,6 +231,7 @@ static ivl_status record_part(ivl_step_plan *p, const ivl_step_scope *scope, con
     IVL_TRY(begin(&p->backward, &s, scope, true));
     record r = declare(s.g, scope, &p->shape);
     ivl_val loss = record_chat(p, &s, scope, &r);
+    report(p, s.g, loss, IVL_STEP_LOSS);
     IVL_TRY(ivl_graph_backward(s.g, &(ivl_backward){ .out = &loss, .seed = &r.share, .n = 1, .accumulate = true,
                                                      .recompute = rule->recompute }));
     IVL_TRY(ivl_plan_create(p->dev, s.g, o, &p->backward.plan));

@@ -10,7 +10,7 @@
 #include "train/trainer_chat.h"
 
 /* Steps in flight: a step's result is read, and its memory used again, this many steps later. */
-enum { IVL_RING = 3, IVL_LOADER_SLOTS = 4, IVL_TRAIN_SEGMENTS = 4 };
+enum { IVL_RING = 3, IVL_LOADER_SLOTS = 4, IVL_TRAIN_SEGMENTS = IVL_CHAT_LENGTHS };
 
 struct ivl_flight {
     ivl_buffer *record;  /* pinned, one per micro-batch */
