@@ -1,6 +1,5 @@
 /* ivl eval: scores of a model on a data set; here retrieval and zeroshot, the others in cli/eval_*.c. */
 #include "cli/eval.h"
-#include "cli/eval_perplexity.h"
 
 typedef struct options {
     cli_eval    eval;

@@ -18,6 +18,7 @@ int cli_eval_ended(const char *out, ivl_status s);
 int cli_eval_caption(int argc, char **argv);
 int cli_eval_chat(int argc, char **argv);
 int cli_eval_itm(int argc, char **argv);
+int cli_eval_perplexity(int argc, char **argv);
 int cli_eval_pope(int argc, char **argv);
 
 #endif

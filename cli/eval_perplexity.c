@@ -1,5 +1,4 @@
-#include "cli/eval_perplexity.h"
-
+#include "cli/eval.h"
 #include "cli/model_args.h"
 #include "train/perplexity.h"
 
