@@ -1,4 +1,4 @@
-/* A training recipe: what conf/{stage1,stage2,retrieval}_*.yaml hold. Every key with its help is in recipe.c.
+/* A training recipe: what the YAML files of conf/ hold. Every key with its help is in recipe.c.
  * With lora_rank the weights of lora_where stay as they are and adapters beside their linears train (model/lora.h), and
  * cross attention only where it is new, in stage 2. There is no dropout on them (the public code has 0.05): a step has
  * nothing random but its batch and dropped branches. */

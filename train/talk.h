@@ -34,7 +34,7 @@ typedef struct ivl_talk_questions {
     const char *const *question; /* [n] */
     int    n, batch;             /* so many at a time */
     int    pictures;             /* 1: each has a picture and its mark; 0: none has */
-    /* The picture of question i; its bytes are freed by the callee. NULL: all are grey. */
+    /* The picture of question i; malloc'd bytes, freed when it is answered. NULL: all are grey. */
     ivl_status (*show)(void *ctx, int i, ivl_picture *picture_p);
     void  *ctx;
     void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); /* may be NULL */
