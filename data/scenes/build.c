@@ -27,7 +27,7 @@ static ivl_status no_memory(void) { return ivl_fail(IVL_ENOMEM, __FILE__, __LINE
 static ivl_status tell(builder *b, ivl_scenes_part part, const scene *s, int64_t i, const char *key, const char *image,
                        dice *d)
 {
-    static const char *const stream[TELL_FORMS] = { "", "words", "caption" };
+    static const char *const stream[TELL_FORMS] = { "", "words", "caption", "reasons" };
     for (int form = 0; form < TELL_FORMS; form++) {
         char name[48];
         snprintf(name, sizeof name, "%s:%s", stream[form], ivl_scenes_part_name(part));
@@ -88,7 +88,7 @@ static ivl_status write_shards(builder *b, ivl_scenes_part part)
 
 static ivl_status open_talk(builder *b, ivl_scenes_part part, int i)
 {
-    static const char *const kind[TELL_FORMS] = { "conversations", "words", "captions" };
+    static const char *const kind[TELL_FORMS] = { "conversations", "words", "captions", "reasons" };
     char name[64];
     snprintf(name, sizeof name, "%s_%s.json", kind[i], ivl_scenes_part_name(part));
     char *path = ivl_path_join(b->kit.o->out, name);

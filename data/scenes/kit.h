@@ -104,7 +104,7 @@ void       scene_paint_things(const kit *k, scene *s, uint8_t *rgb, uint8_t *mas
 
 /* --- words ---------------------------------------------------------------------------------------------- */
 
-enum { TELL_CAPTIONS = 3, TELL_TURNS = 6, TELL_WORDS = 8, TELL_TEXT = 400 };
+enum { TELL_CAPTIONS = 3, TELL_TURNS = 6, TELL_WORDS = 8, TELL_REASONS = 2, TELL_TEXT = 400 };
 typedef char tell_text[TELL_TEXT];
 void tell_captions(const kit *k, const scene *s, dice *d, tell_text caption[TELL_CAPTIONS], int *n_p);
 /* Questions and answers, several turns. */
@@ -113,6 +113,20 @@ void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_T
 /* Questions that a word or phrase answers, most of them whether something is there. */
 void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
                 int *n_p);
+/* What is there, in half of them, and whether something is, answered by what is seen: "I see a ring, so no." */
+void tell_reasons(const kit *k, const scene *s, dice *d, tell_text question[TELL_REASONS],
+                  tell_text answer[TELL_REASONS], int *n_p);
+
+/* Whether something is there: a question, with a sentence and a word that answer; false: it found nothing to ask for. */
+bool presence_ask(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word);
+/* The same several times, at most `most` and TELL_WORDS; how many. A coin chooses between what is there and was not
+ * asked for, and what is not there. When all that is there was asked for, the questions end: so every one is answered
+ * yes half of the time, whatever the answers before it. reason: stands before ", so yes."; NULL: a word answers. */
+int  presence_ask_all(const kit *k, const scene *s, dice *d, int most, const char *reason, tell_text *question,
+                      tell_text *answer);
+
+void        tell_say(tell_text to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *tell_number(int n);                          /* "two"; 0..5 */
 const char *tell_article(const char *noun);
 const char *tell_place(int cell);                        /* "in the top left" */
 void tell_group(const kit *k, const group *g, tell_text text); /* "two red hearts" */

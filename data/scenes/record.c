@@ -132,6 +132,7 @@ ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image
     int n = 0;
     if (form == TELL_SENTENCES) tell_turns(k, s, d, question, answer, &n);
     else if (form == TELL_IN_WORDS) tell_words(k, s, d, question, answer, &n);
+    else if (form == TELL_REASONED) tell_reasons(k, s, d, question, answer, &n);
     else n = tell_caption(k, s, d, question, answer);
     json_t *turns = json_array();
     for (int i = 0; i < n; i++) {

@@ -10,6 +10,7 @@
  *   val_backgrounds.tar    known things on backgrounds never seen
  *   conversations_{train,val_...}.json   LLaVA's form; "image" is the member's name in its shard
  *   words_{train,val_...}.json           the same form, answers of a word or phrase
+ *   reasons_{train,val_...}.json         the same form, what is seen, and whether something is there
  *   captions_{train,val_...}.json        the same form, one caption, as for LLaVA's first step
  *   pope_{random,popular,adversarial}.json             POPE's form, one question a line, about val_scenes
  *   videos_train.tar, videos_val.tar                   if videos are asked for

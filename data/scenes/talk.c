@@ -1,20 +1,7 @@
-/* Questions about a scene and their answers: what is there, how many, which colour, where, is there. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Questions about a scene and their answers: what is there, how many, which colour, where. */
 #include <string.h>
 
 #include "data/scenes/kit.h"
-
-static const char *const numbers[] = { "zero", "one", "two", "three", "four", "five" };
-
-static void say(tell_text to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(tell_text to, const char *fmt, ...)
-{
-    va_list list;
-    va_start(list, fmt);
-    vsnprintf(to, TELL_TEXT, fmt, list);
-    va_end(list);
-}
 
 /* "a dog." -> "A dog." */
 static void capital(tell_text text)
@@ -38,9 +25,9 @@ static bool ask_what(const kit *k, const scene *s, dice *d, tell_text q, tell_te
     tell_text caption[TELL_CAPTIONS];
     int n;
     tell_captions(k, s, d, caption, &n);
-    say(q, "%s", asks[dice_below(d, 4)]);
-    say(a, "%.380s.", caption[dice_below(d, 2)]);
-    say(word, "%s", a);
+    tell_say(q, "%s", asks[dice_below(d, 4)]);
+    tell_say(a, "%.380s.", caption[dice_below(d, 2)]);
+    tell_say(word, "%s", a);
     capital(a);
     return true;
 }
@@ -51,24 +38,24 @@ static bool ask_count(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     int c = none ? scene_pick(k, d, -1) : s->group[dice_below(d, s->n_groups)].concept;
     int n = scene_count_of(s, c);
     const concept_row *o = &k->concept[c];
-    say(q, dice_chance(d, 0.5) ? "How many %s are there?" : "How many %s are in the image?", o->many);
+    tell_say(q, dice_chance(d, 0.5) ? "How many %s are there?" : "How many %s are in the image?", o->many);
     if (n == 0)
-        say(a, "There are no %s.", o->many);
+        tell_say(a, "There are no %s.", o->many);
     else if (n == 1)
-        say(a, "There is one %s.", o->one);
+        tell_say(a, "There is one %s.", o->one);
     else
-        say(a, "There are %s %s.", numbers[n], o->many);
-    say(word, "%s", n ? numbers[n] : "none");
+        tell_say(a, "There are %s %s.", tell_number(n), o->many);
+    tell_say(word, "%s", n ? tell_number(n) : "none");
     return true;
 }
 
 static bool ask_all(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
 {
     (void)k;
-    say(q,
+    tell_say(q,
         dice_chance(d, 0.5) ? "How many objects are in the picture?" : "How many things are there in total?");
-    say(a, s->n_things == 1 ? "There is %s." : "There are %s.", numbers[s->n_things]);
-    say(word, "%s", numbers[s->n_things]);
+    tell_say(a, s->n_things == 1 ? "There is %s." : "There are %s.", tell_number(s->n_things));
+    tell_say(word, "%s", tell_number(s->n_things));
     return true;
 }
 
@@ -78,9 +65,9 @@ static bool ask_color(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     if (g->color == TINT_NONE || groups_of(s, g->concept) > 1) return false;
     const concept_row *o = &k->concept[g->concept];
     bool many = g->count > 1;
-    say(q, "What color %s the %s?", many ? "are" : "is", many ? o->many : o->one);
-    say(a, "The %s %s %s.", many ? o->many : o->one, many ? "are" : "is", tint_name(g->color));
-    say(word, "%s", tint_name(g->color));
+    tell_say(q, "What color %s the %s?", many ? "are" : "is", many ? o->many : o->one);
+    tell_say(a, "The %s %s %s.", many ? o->many : o->one, many ? "are" : "is", tint_name(g->color));
+    tell_say(word, "%s", tint_name(g->color));
     return true;
 }
 
@@ -89,9 +76,9 @@ static bool ask_where(const kit *k, const scene *s, dice *d, tell_text q, tell_t
     const group *g = &s->group[dice_below(d, s->n_groups)];
     if (g->count > 1 || groups_of(s, g->concept) > 1) return false;
     const concept_row *o = &k->concept[g->concept];
-    say(q, dice_chance(d, 0.5) ? "Where is the %s?" : "Where in the picture is the %s?", o->one);
-    say(a, "The %s is %s.", o->one, tell_place(s->thing[g->first].cell));
-    say(word, "%s", tell_place(s->thing[g->first].cell));
+    tell_say(q, dice_chance(d, 0.5) ? "Where is the %s?" : "Where in the picture is the %s?", o->one);
+    tell_say(a, "The %s is %s.", o->one, tell_place(s->thing[g->first].cell));
+    tell_say(word, "%s", tell_place(s->thing[g->first].cell));
     return true;
 }
 
@@ -114,47 +101,12 @@ static bool ask_relation(const kit *k, const scene *s, dice *d, tell_text q, tel
         across ? (before ? "to the right of" : "to the left of") : (before ? "below" : "above");
     const char *one = k->concept[g->concept].one, *two = k->concept[h->concept].one;
     yes = before == (gap > 0);
-    say(q, "Is the %s %s the %s?", one, side, two);
+    tell_say(q, "Is the %s %s the %s?", one, side, two);
     if (yes)
-        say(a, "Yes, the %s is %s the %s.", one, side, two);
+        tell_say(a, "Yes, the %s is %s the %s.", one, side, two);
     else
-        say(a, "No, the %s is %s the %s.", one, other, two);
-    say(word, yes ? "Yes" : "No");
-    return true;
-}
-
-/* Something that is not there, as often frequent, or of the same kind, as c; -1: nothing was found. */
-static int scene_lacks(const kit *k, const scene *s, dice *d, int c)
-{
-    int category = dice_chance(d, 0.4) ? k->concept[c].category : -1;
-    for (int tries = 0; tries < 20 && scene_count_of(s, c); tries++) c = scene_pick(k, d, tries < 10 ? category : -1);
-    return scene_count_of(s, c) ? -1 : c;
-}
-
-static void say_presence(const kit *k, const scene *s, dice *d, int c, tell_text q, tell_text a, tell_text word)
-{
-    const concept_row *o = &k->concept[c];
-    int n = scene_count_of(s, c);
-    say(q, "Is there %s %s in the %s?", tell_article(o->one), o->one,
-        dice_chance(d, 0.7) ? "image" : "picture");
-    if (dice_chance(d, 0.5))
-        say(a, n ? "Yes." : "No.");
-    else if (!n)
-        say(a, "No, there is no %s.", o->one);
-    else if (n == 1)
-        say(a, "Yes, there is %s %s.", tell_article(o->one), o->one);
-    else
-        say(a, "Yes, there are %s %s.", numbers[n], o->many);
-    say(word, n ? "Yes" : "No");
-}
-
-static bool ask_presence(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word)
-{
-    bool there = dice_chance(d, 0.5);
-    int c = s->group[dice_below(d, s->n_groups)].concept;
-    if (!there) c = scene_lacks(k, s, d, c);
-    if (c < 0) return false;
-    say_presence(k, s, d, c, q, a, word);
+        tell_say(a, "No, the %s is %s the %s.", one, other, two);
+    tell_say(word, yes ? "Yes" : "No");
     return true;
 }
 
@@ -170,7 +122,7 @@ static bool asked(tell_text *question, int n, const tell_text q)
     return false;
 }
 
-/* +1 for a question of ask_presence that is answered with yes, -1 with no, 0 for others. */
+/* +1 for a question of presence_ask that is answered with yes, -1 with no, 0 for others. */
 static int presence(const tell_text q, const tell_text a)
 {
     return strncmp(q, "Is there", 8) ? 0 : a[0] == 'Y' ? 1 : -1;
@@ -199,7 +151,7 @@ static void ask_on(const kit *k, const scene *s, dice *d, const asker *kinds, in
 void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_TURNS],
                 tell_text answer[TELL_TURNS], int *n_p)
 {
-    static const asker kinds[] = { ask_presence, ask_presence, ask_color, ask_color,    ask_where,
+    static const asker kinds[] = { presence_ask, presence_ask, ask_color, ask_color,    ask_where,
                                    ask_where,    ask_count,    ask_count, ask_relation, ask_all };
     talk t = { question, answer, 0, false };
     tell_text word;
@@ -210,35 +162,13 @@ void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_T
     *n_p = t.n;
 }
 
-/* Is everything there that is, and as much that is not, in any order. */
-static void ask_all_presence(const kit *k, const scene *s, dice *d, int most, talk *t)
-{
-    int c[2 * SCENE_GROUPS], n = 0;
-    for (int g = 0; g < s->n_groups; g++) {
-        int lacks = scene_lacks(k, s, d, s->group[g].concept), pair[] = { s->group[g].concept, lacks };
-        for (int i = 0; i < 2; i++) {
-            bool known = pair[i] < 0;
-            for (int j = 0; j < n; j++) known = known || c[j] == pair[i];
-            if (!known) c[n++] = pair[i];
-        }
-    }
-    for (int i = n - 1; i > 0; i--) {
-        int j = dice_below(d, i + 1), other = c[j];
-        c[j] = c[i], c[i] = other;
-    }
-    for (int i = 0; i < n && t->n < most; i++, t->n++) {
-        tell_text a;
-        say_presence(k, s, d, c[i], t->question[t->n], a, t->answer[t->n]);
-    }
-}
-
-/* Each answer tells as little as it can of the next: what is there comes first. */
+/* Whether things are there comes first: other questions name what is there. */
 void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
                 int *n_p)
 {
     static const asker then[] = { ask_color, ask_count, ask_where, ask_all };
     talk t = { question, answer, 0, true };
-    ask_all_presence(k, s, d, TELL_WORDS - 2, &t);
-    ask_on(k, s, d, then, sizeof then / sizeof *then, t.n + 2, false, &t);
+    t.n = presence_ask_all(k, s, d, TELL_WORDS - 1, NULL, question, answer);
+    ask_on(k, s, d, then, sizeof then / sizeof *then, t.n + 1, false, &t);
     *n_p = t.n;
 }

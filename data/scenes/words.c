@@ -5,7 +5,19 @@
 
 #include "data/scenes/kit.h"
 
-static const char *const numbers[] = { "zero", "one", "two", "three", "four", "five" };
+const char *tell_number(int n)
+{
+    static const char *const number[] = { "zero", "one", "two", "three", "four", "five" };
+    return number[n];
+}
+
+void tell_say(tell_text to, const char *fmt, ...)
+{
+    va_list list;
+    va_start(list, fmt);
+    vsnprintf(to, TELL_TEXT, fmt, list);
+    va_end(list);
+}
 
 static void add(tell_text to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add(tell_text to, const char *fmt, ...)
@@ -51,7 +63,7 @@ void tell_group(const kit *k, const group *g, tell_text to)
     tell_text noun;
     noun_of(k, g, g->count > 1, noun);
     to[0] = 0;
-    add(to, "%s %s", g->count > 1 ? numbers[g->count] : tell_article(noun), noun);
+    add(to, "%s %s", g->count > 1 ? tell_number(g->count) : tell_article(noun), noun);
 }
 
 void tell_what(const kit *k, const group *g, tell_text to)

@@ -18,8 +18,8 @@ ivl_status record_add_picture(const kit *k, ivl_shard *shard, const char *key, c
 ivl_status record_add_scene(const kit *k, ivl_shard *shard, const char *key, const scene *s, dice *d,
                             const uint8_t *rgb, const uint8_t *mask, FILE *corpus);
 /* One conversation into a JSON array that is being written; the caller ends it with "\n]\n". Its answers are sentences,
- * words, or one caption. */
-typedef enum tell_form { TELL_SENTENCES, TELL_IN_WORDS, TELL_CAPTION, TELL_FORMS } tell_form;
+ * words, one caption, or reasons with a yes or no. */
+typedef enum tell_form { TELL_SENTENCES, TELL_IN_WORDS, TELL_CAPTION, TELL_REASONED, TELL_FORMS } tell_form;
 ivl_status record_tell(const kit *k, FILE *f, const char *key, const char *image, const scene *s, dice *d,
                        tell_form form, bool first);
 

@@ -14,6 +14,7 @@
 #include "runtime/file.h"
 #include "runtime/sha256.h"
 #include "tests/suite.h"
+#include "train/pope.h"
 
 enum { SIZE = 64, PICTURES = 150, VAL = 40 };
 static char folder[64] = "";
@@ -161,7 +162,7 @@ START_TEST(test_deterministic)
     snprintf(pattern, sizeof pattern, "%s/*", folder);
     glob_t g;
     ck_assert_int_eq(glob(pattern, 0, NULL, &g), 0);
-    ck_assert_int_eq(g.gl_pathc, 28);
+    ck_assert_int_eq(g.gl_pathc, 33);
     for (size_t i = 0; i < g.gl_pathc; i++) {
         char other[160], *a = NULL, *b = NULL;
         size_t n = 0, m = 0;
@@ -287,13 +288,13 @@ static int spaces_in(const char *text)
     return n;
 }
 
-/* Brief answers: a word or a place; as often yes as no. */
+/* Brief answers: a word or a place; as often yes as no, also after a yes: earlier answers tell nothing. */
 START_TEST(test_brief_answers)
 {
     if (!installed()) return;
     static const char how[] = "\nAnswer the question using a single word or phrase.";
     json_t *all = json_file("words_train.json"), *one;
-    size_t i, yes = 0, no = 0;
+    size_t i, yes = 0, no = 0, yes_yes = 0, yes_no = 0;
     ck_assert_int_eq(json_array_size(all), PICTURES);
     json_array_foreach(all, i, one)
     {
@@ -302,14 +303,19 @@ START_TEST(test_brief_answers)
         ck_assert(n >= 2 && n % 2 == 0);
         const char *first = str(json_array_get(turns, 0), "value");
         ck_assert_str_eq(first + strlen(first) - strlen(how), how);
+        bool after_yes = false;
         for (size_t j = 1; j < n; j += 2) {
             const char *answer = str(json_array_get(turns, j), "value");
             ck_assert(answer[0] >= 'A' && answer[0] <= 'Z');
             ck_assert_int_le(spaces_in(answer), 4); /* "In the top left corner" */
-            yes += !strcmp(answer, "Yes"), no += !strcmp(answer, "No");
+            bool is_yes = !strcmp(answer, "Yes"), is_no = !strcmp(answer, "No");
+            yes += is_yes, no += is_no;
+            yes_yes += after_yes && is_yes, yes_no += after_yes && is_no;
+            after_yes = after_yes || is_yes;
         }
     }
     ck_assert_msg(yes > 2 * no / 3 && no > 2 * yes / 3, "%zu yes, %zu no", yes, no);
+    ck_assert_msg(yes_yes > 2 * yes_no / 3 && yes_no > 2 * yes_yes / 3, "after a yes: %zu yes, %zu no", yes_yes, yes_no);
     json_decref(all);
 }
 END_TEST
@@ -349,6 +355,46 @@ static bool scene_has(const ivl_dataset *ds, const char *image, const char *name
     ck_abort_msg("%s is not in the shard", image);
 }
 
+/* The noun of "Is there an owl in the image?" */
+static void noun_asked_for(const char *question, char noun[64])
+{
+    const char *from = strstr(question, "Is there a");
+    ck_assert(from != NULL);
+    from += strlen("Is there a");
+    from += 1 + (*from == 'n');
+    snprintf(noun, 64, "%.*s", (int)(strstr(from, " in the ") - from), from);
+}
+
+/* "I see a ring, so no.": what is seen comes first, and yes follows where the thing is there. */
+START_TEST(test_reasons)
+{
+    if (!installed()) return;
+    json_t *all = json_file("reasons_val_scenes.json"), *one;
+    ivl_dataset *ds = open_part("val_scenes.tar");
+    size_t i, yes = 0, no = 0;
+    json_array_foreach(all, i, one)
+    {
+        const json_t *turns = json_object_get(one, "conversations");
+        ck_assert_int_le(json_array_size(turns), 2 * TELL_REASONS);
+        for (size_t j = 0; j < json_array_size(turns); j += 2) {
+            const char *answer = str(json_array_get(turns, j + 1), "value"), *end;
+            ck_assert_msg(!strncmp(answer, "I see ", 6), "%s", answer);
+            char noun[64];
+            if (strncmp(str(json_array_get(turns, j), "value") + (j ? 0 : 8), "Is there", 8)) continue;
+            noun_asked_for(str(json_array_get(turns, j), "value"), noun);
+            bool has = scene_has(ds, str(one, "image"), noun);
+            end = strstr(answer, ", so ");
+            ck_assert_str_eq(end, has ? ", so yes." : ", so no.");
+            ck_assert(ivl_pope_says_yes(answer) == has);
+            yes += has, no += !has;
+        }
+    }
+    ck_assert(yes > VAL / 3 && no > VAL / 3);
+    ivl_dataset_close(ds);
+    json_decref(all);
+}
+END_TEST
+
 START_TEST(test_pope)
 {
     static const char *const list[] = { "pope_random.json", "pope_popular.json", "pope_adversarial.json" };
@@ -365,9 +411,7 @@ START_TEST(test_pope)
             ck_assert(q != NULL);
             ck_assert_int_eq(num(q, "question_id"), yes + no + 1);
             bool label = !strcmp(str(q, "label"), "yes");
-            const char *noun = str(q, "text") + strlen("Is there a");
-            noun += 1 + (*noun == 'n');
-            snprintf(name, sizeof name, "%.*s", (int)(strstr(noun, " in the image?") - noun), noun);
+            noun_asked_for(str(q, "text"), name);
             ck_assert_msg(scene_has(ds, str(q, "image"), name) == label, "%s: %s", list[l], line);
             yes += label, no += !label;
             json_decref(q);
@@ -489,6 +533,7 @@ int main(void)
     tcase_add_test(t, test_conversations);
     tcase_add_test(t, test_brief_answers);
     tcase_add_test(t, test_conversations_with_pictures);
+    tcase_add_test(t, test_reasons);
     tcase_add_test(t, test_pope);
     tcase_add_test(t, test_words);
     tcase_add_test(t, test_tints);
