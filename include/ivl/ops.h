@@ -236,6 +236,7 @@ ivl_val ivl_linear(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b);
 typedef struct ivl_matmul_attr { int ta, tb; } ivl_matmul_attr;
 ivl_val ivl_matmul(ivl_graph *g, ivl_val a, ivl_val b, int ta, int tb);
 ivl_val ivl_gelu(ivl_graph *g, ivl_val x);                        /* exact: x Phi(x) */
+ivl_val ivl_relu(ivl_graph *g, ivl_val x);                        /* max(x, 0); gradient 0 at 0 */
 ivl_val ivl_silu_mul(ivl_graph *g, ivl_val gate, ivl_val up);     /* gate sigmoid(gate) up */
 /* x[B,N,C] + scale[B] * ls[C] * y[B,N,C]; ls (LayerScale, T) and scale (drop path: 0 or 1/(1-rate), f32)
  * may be IVL_NONE. */
@@ -289,12 +290,18 @@ typedef struct ivl_map_attr { int h, w; } ivl_map_attr;
 /* 2x2, stride 2, an odd row or column at the end left out -> [B,(h/2)*(w/2),C]; the first of equal ones takes the
  * gradient. */
 ivl_val ivl_max_pool(ivl_graph *g, ivl_val x, int h, int w);
+/* The 3x3 cells around each, 0 beyond the edges -> [B,h*w,9*C], columns (channel, row, column): before a product with
+ * weights [K,C,3,3] as a matrix this is PyTorch's Conv2d with 3x3 kernels, stride 1 and padding 1. */
+ivl_val ivl_im2col(ivl_graph *g, ivl_val x, int h, int w);
 /* x[B,h*w,4*C], columns (channel, row, column) -> [B,2h*2w,C], plus b[C] (IVL_NONE: none). After a product with
  * weights [K,C,2,2] this is PyTorch's ConvTranspose2d with 2x2 kernels and stride 2. */
 ivl_val ivl_depth_to_space(ivl_graph *g, ivl_val x, ivl_val b, int h, int w);
 /* Bilinear, pixel centres at halves (align_corners False), edges repeated, no antialias -> [B,to_h*to_w,C]. */
 typedef struct ivl_resize2d_attr { int h, w, to_h, to_w; } ivl_resize2d_attr;
 ivl_val ivl_resize2d(ivl_graph *g, ivl_val x, ivl_resize2d_attr a);
+/* Means over bins: cell i of n_to over cells [i n / n_to, (i + 1) n / n_to) of n, rounded outwards (PyTorch's
+ * AdaptiveAvgPool2d; a side may grow, and cells repeat) -> [B,to_h*to_w,C]. */
+ivl_val ivl_avg_pool(ivl_graph *g, ivl_val x, ivl_resize2d_attr a);
 
 /* [a | b] of a[R,K], b[R,K']; one of them may have a single row, which then stands in every row. */
 typedef struct ivl_concat_attr { int64_t rows; } ivl_concat_attr; /* at least so many */
