@@ -1,5 +1,5 @@
-/* Heads over features of a frozen InternViT: linear probe (reference facts 2.5), linear segmentation and the feature
- * pyramid of UperNet (2.6). Their parameters are few and live apart from the model's. Maps are tokens [B,h*w,C]. */
+/* Heads over features of a frozen InternViT: linear probe (reference facts 2.5) and linear segmentation (2.6); UperNet
+ * has a file of its own. Their parameters are few and live apart from the model's. Maps are tokens [B,h*w,C]. */
 #ifndef IVL_MODEL_HEADS_H
 #define IVL_MODEL_HEADS_H
 
@@ -31,11 +31,13 @@ ivl_status ivl_heads_add_probe(ivl_heads *h, const char *prefix, int64_t width, 
 ivl_status ivl_heads_add_seg(ivl_heads *h, const char *prefix, int64_t width, int64_t classes);
 /* Zeroed memory; training (f32 only): also gradient and moments. */
 ivl_status ivl_heads_alloc(ivl_heads *h, bool training);
-/* Fresh: norms 1 and 0, biases 0, weights N(0, 0.01), a function of (seed, name, element). */
+/* Fresh: norms 1 and 0, biases 0, weights of classifiers N(0, 0.01), of other convolutions N(0, sqrt(2 / fan)) (He et
+ * al., 1502.01852; fan: elements of w[i]), a function of (seed, name, element). */
 ivl_status ivl_heads_init(const ivl_heads *h, ivl_stream *s, uint64_t seed);
 
 /* Every tensor of a safetensors file, declared and allocated. */
-ivl_status ivl_heads_load(ivl_device *dev, ivl_stream *s, ivl_dtype dtype, const char *path, ivl_heads **h_p);
+ivl_status ivl_heads_load(ivl_device *dev, ivl_stream *s, ivl_dtype dtype, bool training, const char *path,
+                          ivl_heads **h_p);
 ivl_status ivl_heads_save(const ivl_heads *h, ivl_stream *s, const char *path);
 
 const ivl_head_param *ivl_heads_find(const ivl_heads *h, const char *name); /* NULL if there is none */
@@ -60,7 +62,5 @@ ivl_val ivl_probe_head(const ivl_head_scope *s, ivl_val features);
 ivl_val ivl_seg_map(ivl_graph *g, ivl_val state);
 /* Logits [B,to_h*to_w,classes]: BatchNorm (eps 1e-5), 1x1 convolution, bilinear resize. */
 ivl_val ivl_seg_head(const ivl_head_scope *s, ivl_val map, ivl_resize2d_attr size);
-/* UperNet's pyramid from four maps of h x w: 4h x 4w, 2h x 2w, h x w, h/2 x w/2. */
-void    ivl_seg_pyramid(const ivl_head_scope *s, const ivl_val map[4], int h, int w, ivl_val out[4]);
 
 #endif

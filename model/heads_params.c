@@ -1,5 +1,5 @@
 /* Parameters of heads: declared, laid out, filled, read from and written to files. */
-#include "model/heads.h"
+#include "model/head_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -53,23 +53,27 @@ ivl_status ivl_heads_add(ivl_heads *h, const char *prefix, const char *name, int
     return IVL_OK;
 }
 
-static ivl_status add_norm(ivl_heads *h, const char *prefix, int64_t width)
+ivl_status ivl_heads_add_norm(ivl_heads *h, const char *prefix, const char *module, int64_t width)
 {
-    static const char *const name[] = { "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var" };
-    for (int i = 0; i < 4; i++) IVL_TRY(ivl_heads_add(h, prefix, name[i], 1, &width));
+    static const char *const leaf[] = { "weight", "bias", "running_mean", "running_var" };
+    char name[96];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "%s.%s", module, leaf[i]);
+        IVL_TRY(ivl_heads_add(h, prefix, name, 1, &width));
+    }
     return IVL_OK;
 }
 
 ivl_status ivl_heads_add_probe(ivl_heads *h, const char *prefix, int64_t width, int64_t classes)
 {
-    IVL_TRY(add_norm(h, prefix, 2 * width));
+    IVL_TRY(ivl_heads_add_norm(h, prefix, "norm", 2 * width));
     IVL_TRY(ivl_heads_add(h, prefix, "head.weight", 2, (int64_t[]){ classes, 2 * width }));
     return ivl_heads_add(h, prefix, "head.bias", 1, &classes);
 }
 
 ivl_status ivl_heads_add_seg(ivl_heads *h, const char *prefix, int64_t width, int64_t classes)
 {
-    IVL_TRY(add_norm(h, prefix, width));
+    IVL_TRY(ivl_heads_add_norm(h, prefix, "norm", width));
     IVL_TRY(ivl_heads_add(h, prefix, "conv_seg.weight", 4, (int64_t[]){ classes, width, 1, 1 }));
     return ivl_heads_add(h, prefix, "conv_seg.bias", 1, &classes);
 }
@@ -174,8 +178,10 @@ ivl_status ivl_head_read(const ivl_heads *h, ivl_stream *s, const char *name, do
 
 static double fresh(const ivl_head_param *p, ivl_rng r, int64_t i)
 {
-    if (ends_with(p->name, "norm.weight") || ends_with(p->name, "running_var")) return 1;
-    return p->rank > 1 ? 0.01 * ivl_rng_normal(r, 0, 0, (uint64_t)i) : 0;
+    bool classifier = p->rank == 2 || ends_with(p->name, "conv_seg.weight");
+    if (p->rank == 1) return ends_with(p->name, ".weight") || ends_with(p->name, "running_var") ? 1 : 0;
+    double deviation = classifier ? 0.01 : sqrt(2 * (double)p->dim[0] / (double)p->elements);
+    return deviation * ivl_rng_normal(r, 0, 0, (uint64_t)i);
 }
 
 ivl_status ivl_heads_init(const ivl_heads *h, ivl_stream *s, uint64_t seed)
@@ -195,7 +201,7 @@ ivl_status ivl_heads_init(const ivl_heads *h, ivl_stream *s, uint64_t seed)
 
 /* --- files ---------------------------------------------------------------------------------------- */
 
-static ivl_status declare(ivl_heads *h, const ivl_st *f, const char *path)
+static ivl_status declare(ivl_heads *h, const ivl_st *f, bool training, const char *path)
 {
     for (int i = 0; i < ivl_st_count(f); i++) {
         const ivl_st_tensor *t = ivl_st_at(f, i);
@@ -203,7 +209,7 @@ static ivl_status declare(ivl_heads *h, const ivl_st *f, const char *path)
         IVL_TRY(ivl_heads_add(h, "", t->name, t->rank, t->dim));
     }
     IVL_CHECK(h->n, IVL_EFORMAT, "%s: holds no tensor", path);
-    return ivl_heads_alloc(h, false);
+    return ivl_heads_alloc(h, training);
 }
 
 static ivl_status fill_from(const ivl_heads *h, const ivl_st *f, ivl_stream *s)
@@ -220,13 +226,14 @@ static ivl_status fill_from(const ivl_heads *h, const ivl_st *f, ivl_stream *s)
     return IVL_OK;
 }
 
-ivl_status ivl_heads_load(ivl_device *dev, ivl_stream *s, ivl_dtype dtype, const char *path, ivl_heads **h_p)
+ivl_status ivl_heads_load(ivl_device *dev, ivl_stream *s, ivl_dtype dtype, bool training, const char *path,
+                          ivl_heads **h_p)
 {
     ivl_st *f = NULL;
     ivl_heads *h = NULL;
     ivl_status st = ivl_st_open(path, &f);
     if (st == IVL_OK) st = ivl_heads_create(dev, dtype, &h);
-    if (st == IVL_OK) st = declare(h, f, path);
+    if (st == IVL_OK) st = declare(h, f, training, path);
     if (st == IVL_OK) st = fill_from(h, f, s);
     ivl_st_close(f);
     if (st == IVL_OK) *h_p = h;

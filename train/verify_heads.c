@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "model/heads.h"
+#include "model/upernet.h"
 #include "runtime/file.h"
 
 enum { ROWS = 2, MAX_LAYERS = 256 }; /* segmentation has the first pictures only */
@@ -80,7 +80,7 @@ static ivl_status segmentation(ivl_parity *c, const ivl_heads *h)
     in.pixels = ivl_parity_rows(&r, "in.pixels", IVL_F32, ROWS);
     ivl_vit(&r.s, &in, states);
     for (int i = 0; i < 4; i++) map[i] = ivl_seg_map(g, states[block[i] + 1]);
-    ivl_seg_pyramid(&(ivl_head_scope){ g, h, "seg.backbone.", false }, map, grid, grid, level);
+    ivl_upernet_pyramid(&(ivl_head_scope){ g, h, "seg.backbone.", false }, map, grid, grid, level);
     for (int i = 0; i < 4; i++) ivl_keep(g, level[i]);
     ivl_head_scope head = { g, h, "seg.decode_head.", false };
     ivl_val linear = ivl_keep(g, ivl_seg_head(&head, map[3], (ivl_resize2d_attr){ grid, grid, 2 * grid, 2 * grid }));
@@ -105,7 +105,7 @@ ivl_status ivl_verify_heads(ivl_parity *c)
         free(path);
         return IVL_OK;
     }
-    ivl_status s = path ? ivl_heads_load(c->dev, c->stream, c->o->compute, path, &h)
+    ivl_status s = path ? ivl_heads_load(c->dev, c->stream, c->o->compute, false, path, &h)
                         : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && ivl_parity_has(c, "probe.eval")) s = probe(c, h);
     if (s == IVL_OK && ivl_parity_has(c, "seg.linear")) s = segmentation(c, h);
