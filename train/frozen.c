@@ -9,6 +9,8 @@
 #include "model/vit.h"
 #include "runtime/dtype.h"
 
+enum { MAX_LAYERS = 256 };
+
 struct ivl_frozen {
     ivl_frozen_options o;
     ivl_device        *dev;
@@ -40,14 +42,34 @@ static ivl_status settle(ivl_frozen *f)
 {
     int from = ivl_config_grid(&f->config), layers = f->config.vit.layers, patch = f->config.vit.patch;
     if (!f->o.image_size) f->o.image_size = ivl_config_image_size(&f->config);
-    if (!f->o.layer) f->o.layer = f->o.map ? (45 * layers + 24) / 48 : layers;
+    IVL_CHECK(f->o.maps <= IVL_FROZEN_MAPS, IVL_EINVAL, "%d maps, %d at most", f->o.maps, IVL_FROZEN_MAPS);
+    if (!f->o.layer) f->o.layer = f->o.maps == 1 ? (45 * layers + 24) / 48 : layers;
     if (f->o.layer < 1) f->o.layer = 1;
     IVL_CHECK(f->o.layer <= layers, IVL_EINVAL, "%s: layer %d of %d", f->o.model, f->o.layer, layers);
+    IVL_CHECK(f->o.layer <= MAX_LAYERS, IVL_EINVAL, "%s: more than %d layers", f->o.model, MAX_LAYERS);
     IVL_CHECK(f->o.image_size % patch == 0, IVL_EINVAL, "image size %d is no multiple of the patch size %d",
               f->o.image_size, patch);
     f->config.vit.layers = f->o.layer; /* what comes after it is not computed */
     int to = f->o.image_size / patch;
     return from == to ? IVL_OK : ivl_pos_tensor(f->s, f->o.compute, from, to, &f->resize);
+}
+
+/* Of map i, how many blocks it is the output of. */
+static int layer_of(const ivl_frozen *f, int i)
+{
+    int layer = f->o.maps ? (i + 1) * f->o.layer / f->o.maps : f->o.layer;
+    return layer < 1 ? 1 : layer;
+}
+
+static ivl_val features(const ivl_frozen *f, const ivl_scope *s, const ivl_vit_input *in)
+{
+    ivl_val states[MAX_LAYERS + 1], x = ivl_vit(s, in, states), all = IVL_NONE;
+    if (!f->o.maps) return ivl_probe_features(f->g, x);
+    for (int i = 0; i < f->o.maps; i++) {
+        ivl_val map = ivl_seg_map(f->g, states[layer_of(f, i)]);
+        all = i ? ivl_join(f->g, all, map) : map;
+    }
+    return all;
 }
 
 static ivl_status record(ivl_frozen *f)
@@ -58,8 +80,7 @@ static ivl_status record(ivl_frozen *f)
     ivl_vit_input in = { .keep = IVL_NONE, .resize = IVL_NONE };
     if (f->resize.buf.handle) in.resize = ivl_extern(f->g, &f->resize, NULL);
     in.pixels = f->pixels = ivl_input(f->g, "pixels", IVL_U8, 4, (int64_t[]){ f->o.batch, size, size, 3 });
-    ivl_val x = ivl_vit(&scope, &in, NULL);
-    f->out = ivl_keep(f->g, f->o.map ? ivl_seg_map(f->g, x) : ivl_probe_features(f->g, x));
+    f->out = ivl_keep(f->g, features(f, &scope, &in));
     IVL_TRY(ivl_plan_create(f->dev, f->g, NULL, &f->plan));
     IVL_TRY(ivl_plan_bind(&f->plan, 1));
     f->row = ivl_numel(ivl_tensor_of(f->g, f->out)) / f->o.batch;
@@ -94,7 +115,9 @@ void ivl_frozen_close(ivl_frozen *f)
 ivl_frozen_shape ivl_frozen_shape_of(const ivl_frozen *f)
 {
     int size = f->o.image_size;
-    return (ivl_frozen_shape){ f->config.vit.width, size / f->config.vit.patch, size, f->o.layer };
+    ivl_frozen_shape shape = { f->config.vit.width, size / f->config.vit.patch, size, { 0 } };
+    for (int i = 0; i < IVL_FROZEN_MAPS && (i == 0 || i < f->o.maps); i++) shape.layer[i] = layer_of(f, i);
+    return shape;
 }
 
 static ivl_status make_table(const ivl_frozen *f, int64_t rows, ivl_tensor *t_p)

@@ -44,19 +44,35 @@ static ivl_status finish(ivl_device *dev, batch *k)
     return ivl_alloc(dev, IVL_MEM_PINNED, ivl_plan_io_bytes(k->plan), &k->slot);
 }
 
+static ivl_val loss_of(const batch *k, ivl_val logits, ivl_val *hits)
+{
+    return ivl_softmax_ce(k->g, logits, k->labels, IVL_NONE, IVL_NONE, hits);
+}
+
+/* Forward and backward; what a head declares as a block is computed again. */
+static ivl_status record_loss(const ivl_head_task *t, const ivl_tensor *table, batch *k)
+{
+    ivl_head_scope scope = { k->g, t->heads, "", true };
+    ivl_val auxiliary = IVL_NONE, x = t->logits(&scope, take_rows(k, table), t->ctx, &auxiliary);
+    k->labels = ivl_input(k->g, "labels", IVL_I32, 1, (int64_t[]){ k->b * t->per });
+    ivl_val loss[2] = { k->loss = ivl_keep(k->g, loss_of(k, x, &k->hits)) }, seed[2] = { IVL_NONE };
+    ivl_keep(k->g, k->hits);
+    if (ivl_is(auxiliary)) {
+        loss[1] = loss_of(k, auxiliary, NULL);
+        seed[1] = ivl_fill_op(k->g, IVL_F32, 0, NULL, t->auxiliary_weight);
+    }
+    return ivl_graph_backward(k->g, &(ivl_backward){ .out = loss, .seed = seed, .n = ivl_is(auxiliary) ? 2 : 1,
+                                                     .recompute = IVL_RECOMPUTE_BLOCKS });
+}
+
 static ivl_status open_train(ivl_device *dev, const ivl_head_task *t, const ivl_head_rows *rows,
                              const ivl_head_rule *rule, batch *k)
 {
     const ivl_heads *h = t->heads;
     IVL_TRY(ivl_graph_create(&k->g));
     ivl_graph *g = k->g;
-    ivl_head_scope scope = { g, h, "", true };
-    ivl_val x = t->logits(&scope, take_rows(k, &rows->table), t->ctx);
-    k->labels = ivl_input(g, "labels", IVL_I32, 1, (int64_t[]){ k->b * t->per });
     k->hyper = ivl_input(g, "hyper", IVL_F32, 1, (int64_t[]){ rule->adamw ? 4 : 2 });
-    k->loss = ivl_keep(g, ivl_softmax_ce(g, x, k->labels, IVL_NONE, IVL_NONE, &k->hits));
-    ivl_keep(g, k->hits);
-    IVL_TRY(ivl_graph_backward(g, &(ivl_backward){ .out = &k->loss, .n = 1 }));
+    IVL_TRY(record_loss(t, &rows->table, k));
     ivl_val grad = ivl_extern(g, &h->grad, NULL), norm = ivl_sq_norm(g, &grad, 1);
     ivl_val value = ivl_extern(g, &h->value, NULL), m = ivl_extern(g, &h->m, NULL);
     if (rule->adamw)
@@ -159,7 +175,7 @@ ivl_status ivl_head_apply(ivl_device *dev, ivl_stream *s, const ivl_head_task *t
     ivl_status st = logits ? ivl_graph_create(&k.g) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (st == IVL_OK) {
         ivl_head_scope scope = { k.g, t->heads, "", false };
-        k.logits = ivl_keep(k.g, t->logits(&scope, take_rows(&k, &rows->table), t->ctx));
+        k.logits = ivl_keep(k.g, t->logits(&scope, take_rows(&k, &rows->table), t->ctx, NULL));
         st = finish(dev, &k);
     }
     if (st == IVL_OK) st = apply_all(s, t, rows, &k, logits, visit, ctx);

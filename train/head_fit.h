@@ -7,10 +7,12 @@
 
 enum { IVL_NO_LABEL = 0xffff };
 
-/* A head: logits [B*per,classes] from feature rows f32[B,row]. */
+/* A head: logits [B*per,classes] from feature rows f32[B,row]. In training auxiliary_p takes the logits of a second one
+ * that trains along, if there is; else it is NULL. */
 typedef struct ivl_head_task {
     ivl_heads *heads;
-    ivl_val  (*logits)(const ivl_head_scope *s, ivl_val rows, const void *ctx);
+    ivl_val  (*logits)(const ivl_head_scope *s, ivl_val rows, const void *ctx, ivl_val *auxiliary_p);
+    double     auxiliary_weight; /* of its loss, which is not reported */
     const void *ctx;
     int64_t    per, classes; /* labels of a row: 1, or the cells of a map */
 } ivl_head_task;

@@ -66,9 +66,9 @@ static ivl_status read_data(probe *p)
 
 /* --- training and scores --------------------------------------------------------------------------- */
 
-static ivl_val logits(const ivl_head_scope *s, ivl_val rows, const void *ctx)
+static ivl_val logits(const ivl_head_scope *s, ivl_val rows, const void *ctx, ivl_val *auxiliary_p)
 {
-    (void)ctx;
+    (void)ctx, (void)auxiliary_p;
     return ivl_probe_head(s, rows);
 }
 
@@ -100,7 +100,7 @@ static ivl_status train_and_test(ivl_device *dev, ivl_stream *s, probe *p)
     IVL_TRY(ivl_heads_add_probe(p->heads, "", shape.width, p->classes.n));
     IVL_TRY(ivl_heads_alloc(p->heads, true));
     IVL_TRY(ivl_heads_init(p->heads, s, p->rule.seed));
-    ivl_head_task t = { p->heads, logits, NULL, 1, p->classes.n };
+    ivl_head_task t = { .heads = p->heads, .logits = logits, .per = 1, .classes = p->classes.n };
     IVL_TRY(ivl_head_train(dev, s, &t, &p->train, &p->rule, p->history));
     return ivl_head_apply(dev, s, &t, &p->test, p->rule.batch, visit, p);
 }

@@ -1,6 +1,6 @@
 /* Linear probe (InternVL 2312.14238, Table 22): BatchNorm and a linear layer on [class token, mean of patches] of a
- * frozen InternViT, trained by SGD. And linear segmentation (Table 23): BatchNorm and a 1x1 convolution on a block's
- * patch tokens, trained by AdamW, on records with label maps. Features are computed once. */
+ * frozen InternViT, trained by SGD. And segmentation (Table 23) on records with label maps, trained by AdamW: BatchNorm
+ * and a 1x1 convolution on a block's patch tokens, or UperNet on those of four. Features are computed once. */
 #ifndef IVL_TRAIN_PROBE_H
 #define IVL_TRAIN_PROBE_H
 
@@ -12,9 +12,11 @@ typedef struct ivl_probe_options {
     const char *out;              /* folder for heads.safetensors and probe.json or seg.json; made if need be */
     double      holdout;
     int         views;            /* probe: random crops of each training picture; 0: the picture as it is tested */
+    const char *head;             /* seg: "linear" (also NULL) or "upernet" */
+    int         channels;         /* seg, upernet: within the head; 0: half the width of the features */
     int         label_size;       /* seg: side of the label maps, 0: the input size */
     const char *names;            /* seg: text file, line i names class i; NULL: numbers only */
-    ivl_frozen_options frozen;
+    ivl_frozen_options frozen;    /* seg settles `maps` itself */
     ivl_head_rule      rule;      /* batch 0: a sixteenth of the data, 16 to 1024 (seg: 16); rate 0: 0.1 per 512 rows,
                                    * at least 0.03 (seg: 1e-3) */
 } ivl_probe_options;

@@ -9,15 +9,20 @@
 #include "data/mask.h"
 #include "runtime/file.h"
 #include "train/json_save.h"
+#include "train/seg_head.h"
+
+static const double auxiliary_weight = 0.4;
 
 typedef struct seg {
     const ivl_probe_options *o;
+    const ivl_seg_head_kind *kind;
     ivl_head_rule   rule;
     ivl_split       split;
     ivl_head_rows   train, test;
     uint16_t       *label, *test_label; /* [n,side,side] */
     int             side, classes;
-    ivl_frozen_shape shape;
+    ivl_frozen_shape frozen;
+    ivl_seg_shape   shape; /* of the head */
     ivl_heads      *heads;
     ivl_head_epoch *history;
     int64_t        *counts; /* [label,predicted] */
@@ -84,7 +89,7 @@ static ivl_status read_names(seg *p)
 
 static ivl_status read_labels(seg *p)
 {
-    p->side = p->o->label_size ? p->o->label_size : p->shape.image_size;
+    p->side = p->o->label_size ? p->o->label_size : p->frozen.image_size;
     IVL_TRY(read_masks(p, p->split.train, p->split.record, p->split.n, &p->label));
     IVL_TRY(read_masks(p, p->split.test, p->split.held, p->split.n_held, &p->test_label));
     IVL_CHECK(p->classes > 1, IVL_EFORMAT, "%s: the masks hold %d classes; two or more are needed", p->o->data,
@@ -96,16 +101,6 @@ static ivl_status read_labels(seg *p)
 }
 
 /* --- training and scores -------------------------------------------------------------------------- */
-
-static ivl_val logits(const ivl_head_scope *s, ivl_val rows, const void *ctx)
-{
-    const seg *p = ctx;
-    int64_t cells = (int64_t)p->shape.grid * p->shape.grid;
-    const ivl_tensor *t = ivl_tensor_of(s->g, rows);
-    if (!t) return IVL_NONE;
-    ivl_val map = ivl_reshape(s->g, rows, 3, (int64_t[]){ t->dim[0], cells, p->shape.width });
-    return ivl_seg_head(s, map, (ivl_resize2d_attr){ p->shape.grid, p->shape.grid, p->side, p->side });
-}
 
 static void visit(void *ctx, int64_t row, const float *z)
 {
@@ -143,12 +138,29 @@ void ivl_seg_score(const int64_t *counts, int classes, ivl_seg_scores *s)
     s->pixel_accuracy = all ? (double)right / (double)all : NAN;
 }
 
-static void settle_rule(const ivl_probe_options *o, ivl_head_rule *r)
+static ivl_status settle_rule(seg *p)
 {
-    *r = o->rule;
+    ivl_head_rule *r = &p->rule;
+    *r = p->o->rule;
     r->adamw = true;
     if (!r->batch) r->batch = 16;
     if (r->rate <= 0) r->rate = 1e-3;
+    r->decay = p->kind->decay;
+    IVL_CHECK(r->batch >= p->kind->batch, IVL_EINVAL, "a head of kind %s needs %d pictures a step or more, not %d",
+              p->kind->name, p->kind->batch, r->batch);
+    IVL_CHECK(!p->o->channels || p->kind->channels, IVL_EINVAL, "a head of kind %s has no inner channels",
+              p->kind->name);
+    return IVL_OK;
+}
+
+static ivl_status make_heads(ivl_device *dev, ivl_stream *s, seg *p)
+{
+    p->shape = (ivl_seg_shape){ p->frozen.width, p->o->channels, p->classes, p->frozen.grid, p->side };
+    if (p->kind->channels && !p->o->channels) p->shape.channels = p->kind->channels(p->frozen.width);
+    IVL_TRY(ivl_heads_create(dev, IVL_F32, &p->heads));
+    IVL_TRY(p->kind->add(p->heads, &p->shape));
+    IVL_TRY(ivl_heads_alloc(p->heads, true));
+    return ivl_heads_init(p->heads, s, p->rule.seed);
 }
 
 static bool has_mask(const ivl_dataset *ds, int64_t i) { return ivl_dataset_has_mask(ds, i); }
@@ -163,20 +175,18 @@ static ivl_status need_masks(const char *data, const ivl_dataset *ds)
 
 static ivl_status train_and_test(ivl_device *dev, ivl_stream *s, seg *p)
 {
+    IVL_TRY(settle_rule(p));
     IVL_TRY(ivl_split_open(p->o, &p->split));
     IVL_TRY(need_masks(p->o->data, p->split.train));
     IVL_TRY(ivl_split_deal(p->o, has_mask, NULL, &p->split));
-    IVL_TRY(ivl_split_features(dev, s, p->o, &p->split, &p->train, &p->test, &p->shape));
+    IVL_TRY(ivl_split_features(dev, s, p->o, &p->split, &p->train, &p->test, &p->frozen));
     IVL_TRY(read_labels(p));
     p->train.label = p->label, p->test.label = p->test_label;
-    settle_rule(p->o, &p->rule);
     p->history = calloc((size_t)p->rule.epochs, sizeof *p->history);
     IVL_CHECK(p->history, IVL_ENOMEM, "out of memory");
-    IVL_TRY(ivl_heads_create(dev, IVL_F32, &p->heads));
-    IVL_TRY(ivl_heads_add_seg(p->heads, "", p->shape.width, p->classes));
-    IVL_TRY(ivl_heads_alloc(p->heads, true));
-    IVL_TRY(ivl_heads_init(p->heads, s, p->rule.seed));
-    ivl_head_task t = { p->heads, logits, p, (int64_t)p->side * p->side, p->classes };
+    IVL_TRY(make_heads(dev, s, p));
+    ivl_head_task t = { p->heads, p->kind->logits, auxiliary_weight, &p->shape, (int64_t)p->side * p->side,
+                        p->classes };
     IVL_TRY(ivl_head_train(dev, s, &t, &p->train, &p->rule, p->history));
     return ivl_head_apply(dev, s, &t, &p->test, p->rule.batch, visit, p);
 }
@@ -226,15 +236,26 @@ static json_t *history(const seg *p)
     return list;
 }
 
+static json_t *layers(const seg *p)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < p->kind->maps; i++) json_array_append_new(list, json_integer(p->frozen.layer[i]));
+    return list;
+}
+
 static json_t *as_json(const seg *p, const ivl_seg_scores *k, const ivl_seg_scores *base)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:f, s:f}, s:{s:f, s:f}, "
-                     "s:o, s:o}", "task", "linear_segmentation", "dataset", p->o->data, "model", p->o->frozen.model,
-                     "images", (json_int_t)p->split.n, "test_images", (json_int_t)p->split.n_held, "classes",
-                     p->classes, "layer", p->shape.layer, "label_size", p->side, "epochs", p->rule.epochs, "batch",
-                     p->rule.batch, "lr", p->rule.rate, "metrics", "mIoU", k->miou, "pixel_accuracy", k->pixel_accuracy,
-                     "mean_accuracy", k->mean_accuracy, "commonest_class", "mIoU", base->miou, "pixel_accuracy",
-                     base->pixel_accuracy, "per_class", per_class(p, k), "history", history(p));
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:{s:f, s:f, s:f}, "
+                          "s:{s:f, s:f}, s:o, s:o}", "task", p->kind->task, "head", p->kind->name, "dataset",
+                          p->o->data, "model", p->o->frozen.model, "images", (json_int_t)p->split.n, "test_images",
+                          (json_int_t)p->split.n_held, "classes", p->classes, "layer",
+                          p->frozen.layer[p->kind->maps - 1], "label_size", p->side, "epochs", p->rule.epochs, "batch",
+                          p->rule.batch, "lr", p->rule.rate, "metrics", "mIoU", k->miou, "pixel_accuracy",
+                          k->pixel_accuracy, "mean_accuracy", k->mean_accuracy, "commonest_class", "mIoU", base->miou,
+                          "pixel_accuracy", base->pixel_accuracy, "per_class", per_class(p, k), "history", history(p));
+    if (p->kind->maps > 1) json_object_set_new(j, "layers", layers(p));
+    if (p->shape.channels) json_object_set_new(j, "channels", json_integer(p->shape.channels));
+    return j;
 }
 
 static ivl_status save(ivl_stream *s, const seg *p, ivl_seg_result *r)
@@ -259,9 +280,12 @@ static ivl_status save(ivl_stream *s, const seg *p, ivl_seg_result *r)
 
 ivl_status ivl_seg(ivl_device *dev, const ivl_probe_options *o, ivl_seg_result *r_p)
 {
-    seg p = { .o = o };
+    ivl_probe_options own = *o;
+    seg p = { .o = &own };
     ivl_stream *s = NULL;
     ivl_seg_result r;
+    IVL_TRY(ivl_seg_head_find(o->head, &p.kind));
+    own.frozen.maps = p.kind->maps;
     ivl_status st = ivl_stream_open(dev, &s);
     if (st == IVL_OK) st = train_and_test(dev, s, &p);
     if (st == IVL_OK) st = save(s, &p, &r);

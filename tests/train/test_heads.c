@@ -1,7 +1,9 @@
-/* Linear probe and linear segmentation over the golden model's random encoder: both learn what colours tell, the same
- * way twice; masks; scores by hand. */
+/* Linear probe and segmentation, linear and UperNet, over the golden model's random encoder: all learn what colours
+ * tell, the same way twice; masks; scores by hand. */
 #include <math.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "data/image.h"
 #include "data/mask.h"
@@ -116,6 +118,19 @@ START_TEST(probe_learns)
 }
 END_TEST
 
+/* Loss of the first or, at -1, the last epoch in OUT/seg.json. */
+static double loss_of(const json_t *j, int epoch)
+{
+    const json_t *list = json_object_get(j, "history");
+    size_t i = epoch < 0 ? json_array_size(list) - 1 : (size_t)epoch;
+    return json_real_value(json_object_get(json_array_get(list, i), "loss"));
+}
+
+static const struct { const char *head; double rate, miou; } seg_head[] = {
+    { NULL, 0.02, 0.35 }, /* background everywhere: about 0.2 */
+    { "upernet", 0.005, 0.35 },
+};
+
 START_TEST(seg_learns)
 {
     ivl_device *dev = NULL;
@@ -123,16 +138,50 @@ START_TEST(seg_learns)
     ck_assert_int_eq(ivl_device_open("host", &dev), IVL_OK);
     for (int i = 0; i < 2; i++) {
         ivl_probe_options o = options("scenes", i ? "seg2" : "seg1");
-        o.frozen.map = true, o.rule.batch = 8, o.rule.rate = 0.02, o.label_size = 14, o.rule.epochs = 20;
+        o.head = seg_head[_i].head, o.channels = _i ? 16 : 0;
+        o.rule.batch = 8, o.rule.rate = seg_head[_i].rate, o.label_size = 14, o.rule.epochs = 20;
         ck_assert_msg(ivl_seg(dev, &o, &r[i]) == IVL_OK, "%s", ivl_last_error());
     }
     ck_assert_int_eq(r[0].classes, 4);
-    ck_assert_double_ge(r[0].miou, 0.35); /* background everywhere: about 0.2 */
+    ck_assert_double_ge(r[0].miou, seg_head[_i].miou);
     ck_assert_double_eq(r[0].miou, r[1].miou);
     char *a = slurp("seg1/seg.json"), *b = slurp("seg2/seg.json");
     ck_assert_str_eq(a, b);
+    json_t *j = json_loads(a, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(j, "head")), _i ? "upernet" : "linear");
+    ck_assert_int_eq(json_integer_value(json_object_get(j, "channels")), _i ? 16 : 0);
+    ck_assert_int_eq(json_array_size(json_object_get(j, "layers")), _i ? 4 : 0);
+    ck_assert_double_lt(loss_of(j, -1), 0.6 * loss_of(j, 0));
+    json_decref(j);
     free(a), free(b);
     ivl_device_close(dev);
+}
+END_TEST
+
+/* The trained head in OUT/heads.safetensors: its names, and statistics that are no longer fresh. */
+START_TEST(seg_is_saved)
+{
+    ivl_device *dev = NULL;
+    ivl_stream *s = NULL;
+    ivl_heads *h = NULL;
+    ivl_seg_result r;
+    double mean[16], moved = 0;
+    char path[256];
+    ivl_probe_options o = options("scenes", "seg3");
+    o.head = "upernet", o.channels = 16, o.rule.batch = 8, o.label_size = 14, o.rule.epochs = 1;
+    ck_assert_int_eq(ivl_device_open("host", &dev), IVL_OK);
+    ck_assert_int_eq(ivl_stream_open(dev, &s), IVL_OK);
+    ck_assert_msg(ivl_seg(dev, &o, &r) == IVL_OK, "%s", ivl_last_error());
+    snprintf(path, sizeof path, "%s/seg3/heads.safetensors", dir);
+    ck_assert_msg(ivl_heads_load(dev, s, IVL_F32, false, path, &h) == IVL_OK, "%s", ivl_last_error());
+    static const char *const name[] = { "backbone.up1.3.weight", "decode_head.psp_modules.3.1.conv.weight",
+                                        "decode_head.conv_seg.bias", "auxiliary_head.convs.0.bn.running_var" };
+    for (int i = 0; i < 4; i++) ck_assert_msg(ivl_heads_find(h, name[i]) != NULL, "%s", name[i]);
+    ck_assert_int_eq(ivl_head_read(h, s, "decode_head.fpn_bottleneck.bn.running_mean", mean), IVL_OK);
+    for (int i = 0; i < 16; i++) moved += fabs(mean[i]);
+    ck_assert_double_gt(moved, 0);
+    ivl_heads_destroy(h);
+    ivl_stream_close(s), ivl_device_close(dev);
 }
 END_TEST
 
@@ -146,11 +195,20 @@ START_TEST(wrong_data_is_named)
     ck_assert_int_eq(ivl_probe(dev, &o, &r), IVL_EFORMAT);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "which class"));
     o = options("classes", "none"); /* no masks */
-    o.frozen.map = true;
     ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EFORMAT);
     o = options("scenes", "none");
-    o.frozen.map = true, o.frozen.layer = 99;
+    o.frozen.layer = 99;
     ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
+    o = options("scenes", "none");
+    o.head = "pspnet";
+    ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "linear or upernet"));
+    o.head = "linear", o.channels = 8;
+    ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "channels"));
+    o.head = "upernet", o.rule.batch = 1;
+    ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "2 pictures a step"));
     ivl_device_close(dev);
 }
 END_TEST
@@ -226,7 +284,8 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_unchecked_fixture(t, make_data, remove_data);
     tcase_add_test(t, probe_learns);
-    tcase_add_test(t, seg_learns);
+    tcase_add_loop_test(t, seg_learns, 0, 2);
+    tcase_add_test(t, seg_is_saved);
     tcase_add_test(t, wrong_data_is_named);
     tcase_add_test(t, masks);
     tcase_add_test(t, scores);
