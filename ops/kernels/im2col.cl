@@ -2,38 +2,38 @@
 #include "dialect.h"
 #include "rows.h"
 
-/* Whether token t of h x w has a cell `rows` below and `cols` to the right. */
-DEVICE int inside(int t, int rows, int cols, int h, int w)
+/* Where neighbour q of token t (on the other side: back) begins in a map of rows `pitch` apart; -1 beyond the edges. */
+DEVICE IDX neighbour(int t, int q, int back, int h, int w, IDX pitch)
 {
-    int r = t / w + rows, c = t % w + cols;
-    return r >= 0 && r < h && c >= 0 && c < w;
+    int down = back ? 1 - q / 3 : q / 3 - 1, right = back ? 1 - q % 3 : q % 3 - 1;
+    int r = t / w + down, c = t % w + right;
+    return r >= 0 && r < h && c >= 0 && c < w ? ((IDX)r * w + c) * pitch : -1;
 }
 
 KERNEL WG(WG_SIZE) void im2col_fwd(TENSOR_IN(x), TENSOR_OUT(y), int h, int w, int cols)
 {
     BEGIN(x); BEGIN(y);
     int t = GROUP(0);
-    IDX row = (IDX)GROUP(1) * h * w + t;
-    y += row * y_pitch;
-    for (int q = 0; q < 9; q++) {
-        int down = q / 3 - 1, right = q % 3 - 1, has = inside(t, down, right, h, w);
-        GLOBAL const T *p = x + (has ? row + down * w + right : row) * x_pitch;
-        EACH_COLUMN(i, cols) store1(y, 9 * i + q, has ? load1(p, i) : 0.0f);
-    }
+    IDX b = GROUP(1), from[9];
+    x += b * h * w * x_pitch;
+    y += (b * h * w + t) * y_pitch;
+    for (int q = 0; q < 9; q++) from[q] = neighbour(t, q, 0, h, w, x_pitch);
+    EACH_COLUMN(i, cols)
+        for (int q = 0; q < 9; q++) store1(y, 9 * i + q, from[q] >= 0 ? load1(x, from[q] + i) : 0.0f);
 }
 
 KERNEL WG(WG_SIZE) void im2col_bwd(TENSOR_IN(dy), TENSOR_OUT(dx), int h, int w, int cols, int add)
 {
     BEGIN(dy); BEGIN(dx);
     int t = GROUP(0);
-    IDX row = (IDX)GROUP(1) * h * w + t;
-    dx += row * dx_pitch;
+    IDX b = GROUP(1), from[9];
+    dy += b * h * w * dy_pitch;
+    dx += (b * h * w + t) * dx_pitch;
+    for (int q = 0; q < 9; q++) from[q] = neighbour(t, q, 1, h, w, dy_pitch);
     EACH_COLUMN(i, cols) {
         float sum = 0;
-        for (int q = 0; q < 9; q++) {
-            int down = q / 3 - 1, right = q % 3 - 1;
-            if (inside(t, -down, -right, h, w)) sum += load1(dy, (row - down * w - right) * dy_pitch + 9 * i + q);
-        }
+        for (int q = 0; q < 9; q++)
+            if (from[q] >= 0) sum += load1(dy, from[q] + 9 * i + q);
         put1(dx, i, sum, add);
     }
 }
