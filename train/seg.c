@@ -155,6 +155,9 @@ static ivl_status settle_rule(seg *p)
 
 static ivl_status make_heads(ivl_device *dev, ivl_stream *s, seg *p)
 {
+    int need = p->kind->grid, has = p->frozen.grid;
+    IVL_CHECK(has >= need, IVL_EINVAL, "a head of kind %s needs %d x %d patches or more, not %d x %d", p->kind->name,
+              need, need, has, has);
     p->shape = (ivl_seg_shape){ p->frozen.width, p->o->channels, p->classes, p->frozen.grid, p->side };
     if (p->kind->channels && !p->o->channels) p->shape.channels = p->kind->channels(p->frozen.width);
     IVL_TRY(ivl_heads_create(dev, IVL_F32, &p->heads));

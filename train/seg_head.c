@@ -59,12 +59,13 @@ static ivl_val upernet_logits(const ivl_head_scope *s, ivl_val rows, const void 
 }
 
 static const ivl_seg_head_kind kinds[] = {
-    { .name = "linear", .task = "linear_segmentation", .maps = 1, .batch = 1, .add = linear_add,
+    { .name = "linear", .task = "linear_segmentation", .maps = 1, .batch = 1, .grid = 1, .add = linear_add,
       .logits = linear_logits },
     { .name = "upernet",
       .task = "upernet_segmentation",
       .maps = 4,
       .batch = 2,
+      .grid = 2,
       .decay = 0.05,
       .channels = half,
       .add = upernet_add,

@@ -12,7 +12,7 @@ typedef struct ivl_seg_shape {
 typedef struct ivl_seg_head_kind {
     const char *name, *task;
     int         maps;             /* of so many blocks' outputs */
-    int         batch;            /* pictures that a step needs at least */
+    int         batch, grid;      /* pictures of a step, and patches of a picture's side, that it needs at least */
     double      decay;            /* of weights (InternVL 2312.14238, Table 23) */
     int64_t   (*channels)(int64_t width); /* where none are asked for; NULL: it has no inner ones */
     ivl_status (*add)(ivl_heads *h, const ivl_seg_shape *s);

@@ -209,6 +209,9 @@ START_TEST(wrong_data_is_named)
     o.head = "upernet", o.rule.batch = 1;
     ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
     ck_assert_ptr_nonnull(strstr(ivl_last_error(), "2 pictures a step"));
+    o.rule.batch = 8, o.frozen.image_size = 14;
+    ck_assert_int_eq(ivl_seg(dev, &o, &k), IVL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), "2 x 2 patches"));
     ivl_device_close(dev);
 }
 END_TEST
