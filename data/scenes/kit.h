@@ -117,7 +117,7 @@ void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_W
 void tell_reasons(const kit *k, const scene *s, dice *d, tell_text question[TELL_REASONS],
                   tell_text answer[TELL_REASONS], int *n_p);
 
-/* Whether something is there: a question, with a sentence and a word that answer; false: it found nothing to ask for. */
+/* Whether something is there: a question, with a sentence and a word that answer; false: nothing was found. */
 bool presence_ask(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word);
 /* The same several times, at most `most` and TELL_WORDS; how many. A coin chooses between what is there and was not
  * asked for, and what is not there. When all that is there was asked for, the questions end: so every one is answered

@@ -315,7 +315,7 @@ START_TEST(test_brief_answers)
         }
     }
     ck_assert_msg(yes > 2 * no / 3 && no > 2 * yes / 3, "%zu yes, %zu no", yes, no);
-    ck_assert_msg(yes_yes > 2 * yes_no / 3 && yes_no > 2 * yes_yes / 3, "after a yes: %zu yes, %zu no", yes_yes, yes_no);
+    ck_assert_msg(yes_yes > 2 * yes_no / 3 && yes_no > 2 * yes_yes / 3, "after yes: %zu yes, %zu no", yes_yes, yes_no);
     json_decref(all);
 }
 END_TEST

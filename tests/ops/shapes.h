@@ -40,7 +40,7 @@ static inline void ivl_case_add_resize(ivl_case_list *list, int op, int op_bwd, 
              a->to_w);
     ivl_case_add(list, &f);
     f.op = op_bwd, f.add_mask = add;
-    f.in[0] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(s->b, to, s->c) };
+    f.in[0] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(s->b, to, s->c), .gap = 0 };
     f.out[0] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(s->b, from, s->c), .gap = s->gap };
     ivl_case_add(list, &f);
 }
