@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/file.h"
+#include "runtime/json_save.h"
 
 /* --- GGUF ----------------------------------------------------------------------------------------- */
 
@@ -176,31 +176,12 @@ static json_t *settings(const ivl_bpe *b, char *room)
     return o;
 }
 
-/* Takes o. */
-static ivl_status write_json(json_t *o, const char *dir, const char *file, size_t flags)
-{
-    char *path = ivl_path_join(dir, file);
-    ivl_out_file out = { 0 };
-    ivl_status s = o && path ? ivl_out_open(path, &out)
-                             : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s/%s: out of memory", dir, file);
-    if (s == IVL_OK && json_dumpf(o, out.f, flags))
-        s = ivl_fail(IVL_EIO, __FILE__, __LINE__, "%s: cannot write it", path);
-    if (s == IVL_OK) {
-        fputc('\n', out.f);
-        s = ivl_out_commit(&out);
-    }
-    ivl_out_abandon(&out);
-    json_decref(o);
-    free(path);
-    return s;
-}
-
 ivl_status ivl_bpe_save(const ivl_bpe *b, const char *dir)
 {
     char *room = malloc(ivl_bpe_written(b, 0, NULL));
     IVL_CHECK(room, IVL_ENOMEM, "out of memory");
-    ivl_status s = write_json(tokenizer(b, room), dir, "tokenizer.json", JSON_COMPACT);
-    if (s == IVL_OK) s = write_json(settings(b, room), dir, "tokenizer_config.json", JSON_INDENT(2));
+    ivl_status s = ivl_json_save_in(tokenizer(b, room), dir, "tokenizer.json", JSON_COMPACT);
+    if (s == IVL_OK) s = ivl_json_save_in(settings(b, room), dir, "tokenizer_config.json", JSON_INDENT(2));
     free(room);
     return s;
 }

@@ -28,29 +28,9 @@ ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p)
     return s;
 }
 
-/* Into a buffer of the right size nothing is allocated on the way, so nothing is lost. */
-char *ivl_json_dump(const json_t *root, size_t flags)
-{
-    size_t n = json_dumpb(root, NULL, 0, flags);
-    char *text = n ? malloc(n + 1) : NULL;
-    if (text && json_dumpb(root, text, n, flags) != n) free(text), text = NULL;
-    if (text) text[n] = 0;
-    return text;
-}
-
 ivl_status ivl_json_write(json_t *root, const char *path)
 {
-    char *text = root ? ivl_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(root);
-    IVL_CHECK(text, IVL_ENOMEM, "out of memory");
-    ivl_out_file out = { 0 };
-    ivl_status s = ivl_out_open(path, &out);
-    if (s == IVL_OK) {
-        fprintf(out.f, "%s\n", text); /* an error shows at commit */
-        s = ivl_out_commit(&out);
-    }
-    free(text);
-    return s;
+    return ivl_json_save_as(root, path, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 }
 
 static const char *type_name(const json_t *v)

@@ -6,14 +6,11 @@
 #include <jansson.h>
 
 #include "model/config.h"
+#include "runtime/json_save.h"
 
 /* The text must hold one object. */
 ivl_status ivl_json_parse(const char *text, size_t n, const char *name, json_t **root_p);
 ivl_status ivl_json_load(const char *path, size_t limit, json_t **root_p);
-
-/* The text of root (jansson's flags), freed by the caller; NULL when out of memory. Not json_dumps, which may
- * leave out keys when memory ends half-way. */
-char *ivl_json_dump(const json_t *root, size_t flags);
 
 /* Where a message says a key was: "config.json: vision_config.hidden_size". prefix may be "". */
 typedef struct ivl_json_at { const char *name, *prefix; const json_t *object; } ivl_json_at;

@@ -258,13 +258,7 @@ static ivl_status save_settings(const char *dir, const ivl_params *p)
                           "FEATURE_EXTRACTION", "r", p->lora.rank, "lora_alpha", p->lora.alpha, "lora_dropout", 0.0,
                           "bias", "none", "inference_mode", 1, "base_model_name_or_path", "target_modules",
                           ivl_lora_modules(&p->lora), "modules_to_save", whole_modules(p));
-    char *text = j ? ivl_json_dump(j, JSON_INDENT(2)) : NULL, *path = ivl_path_join(dir, "adapter_config.json");
-    ivl_out_file out = { 0 };
-    ivl_status s = text && path ? ivl_out_open(path, &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) fprintf(out.f, "%s\n", text), s = ivl_out_commit(&out);
-    json_decref(j);
-    free(text), free(path);
-    return s;
+    return ivl_json_save_in(j, dir, "adapter_config.json", JSON_INDENT(2));
 }
 
 ivl_status ivl_lora_save(const char *dir, const ivl_params *p, ivl_stream *s)

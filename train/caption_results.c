@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/file.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 
 /* The number that a key ends with, as in "COCO_val2014_000000000042"; -1: none. */
 static int64_t number_of(const char *key)

@@ -186,24 +186,15 @@ static ivl_status write_config(const vision *v, const char *path, ivl_dtype dtyp
 {
     char *text = NULL;
     json_t *root = NULL;
-    ivl_out_file out = { 0 };
     if (v->whole) return ivl_config_save(&v->c, dtype, path);
     IVL_TRY(ivl_config_text(&v->c, dtype, &text));
     ivl_status s = ivl_json_parse(text, strlen(text), path, &root);
     free(text);
     if (s != IVL_OK) return s;
     json_t *o = json_object_get(root, "vision_config");
-    text = json_object_set(o, "torch_dtype", json_object_get(root, "torch_dtype"))
-               ? NULL
-               : ivl_json_dump(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    bool whole = !json_object_set(o, "torch_dtype", json_object_get(root, "torch_dtype"));
+    s = ivl_json_write(whole ? json_incref(o) : NULL, path);
     json_decref(root);
-    IVL_CHECK(text, IVL_ENOMEM, "out of memory");
-    s = ivl_out_open(path, &out);
-    if (s == IVL_OK) {
-        fprintf(out.f, "%s\n", text); /* an error shows at commit */
-        s = ivl_out_commit(&out);
-    }
-    free(text);
     return s;
 }
 

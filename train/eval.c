@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "train/eval_search.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/pictures.h"
 #include "train/recall.h"
 

@@ -5,7 +5,7 @@
 #include "train/caption_results.h"
 #include "train/caption_score.h"
 #include "train/eval.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/pictures.h"
 #include "train/ptb.h"
 

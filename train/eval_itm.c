@@ -4,7 +4,7 @@
 
 #include "data/sample.h"
 #include "train/eval.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/matcher.h"
 #include "train/pictures.h"
 #include "train/recall.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/pictures.h"
 
 enum { HITS = 6 };

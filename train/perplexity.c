@@ -7,7 +7,7 @@
 #include "runtime/dtype.h"
 #include "runtime/file.h"
 #include "runtime/npy.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/language.h"
 
 enum { USUAL_WINDOW = 512, MAX_TEXT = 64 << 20 };

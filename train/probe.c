@@ -7,7 +7,7 @@
 
 #include "runtime/file.h"
 #include "train/classes.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 
 typedef struct probe {
     const ivl_probe_options *o;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/file.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/pictures.h"
 
 static const char *const kind_name[IVL_QUIZ_KINDS] = { "what", "how_many", "color", "where", "is_there", "relation" };

@@ -8,7 +8,7 @@
 
 #include "data/mask.h"
 #include "runtime/file.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/seg_head.h"
 
 static const double auxiliary_weight = 0.4;

@@ -84,19 +84,8 @@ static ivl_status load_slot(const char *dir, const char *name, const ivl_params 
 
 static ivl_status save_json(const char *dir, const ivl_state *st)
 {
-    ivl_out_file out = { 0 };
-    char *path = ivl_path_join(dir, "state.json");
-    IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    ivl_status e = ivl_out_open(path, &out);
-    free(path);
-    if (e != IVL_OK) return e;
     json_t *j = json_pack("{s:I, s:s, s:s}", "step", (json_int_t)st->step, "device", st->device, "recipe", st->recipe);
-    bool ok = j && json_dumpf(j, out.f, JSON_INDENT(1)) == 0;
-    json_decref(j);
-    if (ok) return ivl_out_commit(&out);
-    e = ivl_out_failed(&out);
-    ivl_out_abandon(&out);
-    return e;
+    return ivl_json_save_in(j, dir, "state.json", JSON_INDENT(1));
 }
 
 ivl_status ivl_state_read(const char *dir, ivl_state *st_p)

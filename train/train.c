@@ -9,7 +9,7 @@
 
 #include "model/checkpoint.h"
 #include "runtime/file.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/trainer.h"
 
 enum { MAX_SKIPPED_IN_A_ROW = 20 };

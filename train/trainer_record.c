@@ -1,7 +1,7 @@
 /* --record: the run as data, for replay by another implementation. DIR/initial is the model folder before step 0;
  * DIR/step-N.safetensors holds pixels u8[B,S,S,3], ids i32[B,L], keep i32[B,K] (if patches are masked), drop_scale
  * f32[2 * layers,B] (if branches are dropped) and hyper f32[ranges,4]; DIR/ranges.json says which rates are whose. */
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/trainer.h"
 
 #include <stdlib.h>

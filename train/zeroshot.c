@@ -6,7 +6,7 @@
 #include "train/captions.h"
 #include "train/classes.h"
 #include "train/eval.h"
-#include "train/json_save.h"
+#include "runtime/json_save.h"
 #include "train/recall.h"
 
 /* The list under `dataset`, or the file's only entry. */

@@ -11,6 +11,7 @@
 #include "data/emoji/shard.h"
 #include "data/image.h"
 #include "data/transform.h"
+#include "runtime/json_save.h"
 #include "runtime/rng.h"
 
 enum { SHARD_RECORDS = 1000, QUALITY = 90, LABELS_MOST = 256, VAL = 1 };
@@ -217,19 +218,7 @@ static json_t *facts(const builder *b)
 
 static ivl_status write_facts(const builder *b)
 {
-    ivl_out_file out = { 0 };
-    char *path = ivl_path_join(b->o->out, "splits.json");
-    json_t *root = facts(b);
-    ivl_status s = path && root ? ivl_out_open(path, &out) : no_memory();
-    if (s == IVL_OK) {
-        json_dumpf(root, out.f, JSON_INDENT(1)); /* a write error is found by commit */
-        fputc('\n', out.f);
-        s = ivl_out_commit(&out);
-    }
-    ivl_out_abandon(&out);
-    json_decref(root);
-    free(path);
-    return s;
+    return ivl_json_save_in(facts(b), b->o->out, "splits.json", JSON_INDENT(1));
 }
 
 static ivl_status build(builder *b)

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "data/emoji/set.h"
-#include "runtime/file.h"
+#include "runtime/json_save.h"
 #include "runtime/sha256.h"
 
 static const char *const part_name[IVL_EMOJI_PARTS] = { "train", "val_captions", "val_concepts",
@@ -91,18 +91,5 @@ static json_t *facts(const ivl_emoji_set *set, const ivl_emoji_options *o, const
 ivl_status ivl_emoji_write_facts(const ivl_emoji_set *set, const ivl_emoji_options *o,
                                  const ivl_emoji_report *r, const ivl_emoji_counts *captions)
 {
-    ivl_out_file out = { 0 };
-    char *path = ivl_path_join(o->out, "splits.json");
-    json_t *root = facts(set, o, r, captions);
-    ivl_status s =
-        path && root ? ivl_out_open(path, &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) {
-        json_dumpf(root, out.f, JSON_INDENT(1)); /* a write error is found by commit */
-        fputc('\n', out.f);
-        s = ivl_out_commit(&out);
-    }
-    ivl_out_abandon(&out);
-    json_decref(root);
-    free(path);
-    return s;
+    return ivl_json_save_in(facts(set, o, r, captions), o->out, "splits.json", JSON_INDENT(1));
 }

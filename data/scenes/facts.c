@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "data/scenes/write.h"
+#include "runtime/json_save.h"
 
 /* json_object_set_new fails on a NULL value, so a missing piece anywhere is noticed. */
 static bool put(json_t *object, const char *key, json_t *value)
@@ -83,18 +84,7 @@ static ivl_status begin(const kit *k, const char *name, ivl_out_file *out_p)
 
 ivl_status facts_write(const kit *k, const ivl_scenes_report *r)
 {
-    ivl_out_file out = { 0 };
-    json_t *root = facts(k, r);
-    ivl_status s =
-        root ? begin(k, "splits.json", &out) : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
-    if (s == IVL_OK) {
-        json_dumpf(root, out.f, JSON_INDENT(1)); /* a write error is found by commit */
-        fputc('\n', out.f);
-        s = ivl_out_commit(&out);
-    }
-    ivl_out_abandon(&out);
-    json_decref(root);
-    return s;
+    return ivl_json_save_in(facts(k, r), k->o->out, "splits.json", JSON_INDENT(1));
 }
 
 ivl_status facts_write_classes(const kit *k)
