@@ -2,6 +2,7 @@
  * InternVL. */
 #include "data/tokenizer.h"
 #include "data/bpe.h"
+#include "data/sp_config.h"
 #include "data/sp_proto.h"
 #include "runtime/file.h"
 
@@ -9,10 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_MODEL = 1 << 28, BYTES_PER_TOKEN = 1024 };
-
-/* A token that is a single one wherever its text stands. */
-typedef struct special { const char *text; size_t n; int32_t id; } special;
+enum { MAX_MODEL = 1 << 28, BYTES_PER_TOKEN = 1024, USUAL = 3 /* special tokens of LLaMA */ };
 
 struct ivl_tokenizer {
     ivl_bpe *bpe;       /* or what follows: */
@@ -22,9 +20,10 @@ struct ivl_tokenizer {
     size_t mark; /* tokens of MARK alone */
     char *model; /* tokenizer.model[model_n] */
     size_t model_n;
-    special *special; /* [n_special], where texts of a GGUF file's lie in model */
+    ivl_special *special; /* [n_special]; texts of a GGUF file's lie in model, others in beside.text or nowhere */
     int n_special;
-    char *chat_template; /* NULL: none */
+    char *chat_template;  /* NULL: none */
+    ivl_sp_config beside; /* of a tokenizer.model's folder */
 };
 
 /* A character whose tokens never join those of what follows; encoding behind it keeps the dummy space off the
@@ -56,11 +55,12 @@ static void set_info(ivl_tokenizer *tok)
 /* LLaMA's three; they have these texts whatever the pieces are called. */
 static ivl_status usual_specials(ivl_tokenizer *tok)
 {
-    const special all[] = { { "<unk>", 5, tok->info.unk }, { "<s>", 3, tok->info.bos }, { "</s>", 4, tok->info.eos } };
-    tok->special = calloc(3, sizeof *tok->special);
+    const ivl_sp_info *i = &tok->info;
+    const ivl_special all[] = { { "<unk>", 5, i->unk }, { "<s>", 3, i->bos }, { "</s>", 4, i->eos } };
+    tok->special = calloc(USUAL, sizeof *tok->special);
     IVL_CHECK(tok->special, IVL_ENOMEM, "out of memory");
-    for (int i = 0; i < 3; i++)
-        if (all[i].id >= 0) tok->special[tok->n_special++] = all[i];
+    for (int k = 0; k < USUAL; k++)
+        if (all[k].id >= 0) tok->special[tok->n_special++] = all[k];
     return IVL_OK;
 }
 
@@ -73,7 +73,7 @@ static ivl_status own_specials(ivl_tokenizer *tok, const char *name)
     tok->special = calloc((size_t)n + 1, sizeof *tok->special);
     for (int64_t i = 0; tok->special && i < n; i++)
         if (piece[i].n && (piece[i].type == IVL_SP_CONTROL || piece[i].type == IVL_SP_UNKNOWN))
-            tok->special[tok->n_special++] = (special){ piece[i].p, piece[i].n, (int32_t)i };
+            tok->special[tok->n_special++] = (ivl_special){ piece[i].p, piece[i].n, (int32_t)i };
     free(piece);
     IVL_CHECK(tok->special, IVL_ENOMEM, "out of memory for %lld tokens", (long long)n);
     return IVL_OK;
@@ -158,18 +158,50 @@ static char *inside(const char *dir)
     return ivl_path_join(dir, names[0]); /* which the message will name */
 }
 
-/* tokenizer_config.json beside a tokenizer.json, if there is one. */
+/* Is there a special token at p? The longest: its length in *n, its id in *id. */
+static bool special_at(const ivl_tokenizer *tok, const char *p, const char *end, size_t *n, int32_t *id)
+{
+    *n = 0;
+    for (int i = 0; i < tok->n_special; i++) {
+        const ivl_special *k = &tok->special[i];
+        if (k->n > *n && k->n <= (size_t)(end - p) && *k->text == *p && !memcmp(p, k->text, k->n))
+            *n = k->n, *id = k->id;
+    }
+    return *n > 0;
+}
+
+/* What the file beside a tokenizer.model adds. */
+static ivl_status configure_sp(ivl_tokenizer *tok, const char *json, size_t n, const char *name)
+{
+    ivl_sp_config *c = &tok->beside;
+    IVL_TRY(ivl_sp_config_parse(json, n, name, tok->info.size, c));
+    ivl_special *all = realloc(tok->special, (size_t)(tok->n_special + c->n_special + 1) * sizeof *all);
+    IVL_CHECK(all, IVL_ENOMEM, "out of memory");
+    tok->special = all;
+    for (int i = 0; i < c->n_special; i++) {
+        size_t same = 0;
+        int32_t id = 0;
+        const ivl_special *k = &c->special[i];
+        if (!special_at(tok, k->text, k->text + k->n, &same, &id) || same < k->n) all[tok->n_special++] = *k;
+    }
+    tok->chat_template = c->chat_template, c->chat_template = NULL;
+    if (c->no_bos) tok->info.bos = -1;
+    tok->legacy = c->legacy;
+    return IVL_OK;
+}
+
+/* tokenizer_config.json beside a tokenizer.json or tokenizer.model, if there is one. */
 static ivl_status configure(ivl_tokenizer *tok, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("."), *data = NULL;
+    char *dir = slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup("."), *data = NULL;
     char *name = dir ? ivl_path_join(dir, "tokenizer_config.json") : NULL;
     struct stat st;
     size_t n = 0;
     ivl_status s = name ? IVL_OK : ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "out of memory");
     if (s == IVL_OK && !stat(name, &st)) {
         s = ivl_read_file(name, MAX_MODEL, &data, &n);
-        if (s == IVL_OK) s = ivl_bpe_configure(tok->bpe, data, n, name);
+        if (s == IVL_OK) s = tok->bpe ? ivl_bpe_configure(tok->bpe, data, n, name) : configure_sp(tok, data, n, name);
         if (s == IVL_OK) set_info(tok);
     }
     free(dir), free(name), free(data);
@@ -182,7 +214,7 @@ static ivl_status open_file(const char *path, ivl_tokenizer **tok_p)
     ivl_tokenizer *tok = NULL;
     IVL_TRY(ivl_map_open(path, &map));
     ivl_status s = ivl_tokenizer_open_memory(map.data, map.bytes, path, &tok);
-    if (s == IVL_OK && tok->bpe && *(char *)map.data == '{') s = configure(tok, path);
+    if (s == IVL_OK && !ivl_gguf_is(map.data, map.bytes)) s = configure(tok, path);
     ivl_map_close(&map);
     if (s == IVL_OK) *tok_p = tok;
     else ivl_tokenizer_close(tok);
@@ -205,6 +237,7 @@ void ivl_tokenizer_close(ivl_tokenizer *tok)
     if (!tok) return;
     ivl_sp_close(tok->sp);
     ivl_bpe_close(tok->bpe);
+    ivl_sp_config_free(&tok->beside);
     free(tok->model), free(tok->special), free(tok->chat_template), free(tok);
 }
 
@@ -215,18 +248,6 @@ int ivl_tokenizer_bos(const ivl_tokenizer *tok) { return tok->info.bos; }
 int ivl_tokenizer_eos(const ivl_tokenizer *tok) { return tok->info.eos; }
 int ivl_tokenizer_unk(const ivl_tokenizer *tok) { return tok->info.unk; }
 
-/* Is there a special token at p? The longest: its length in *n, its id in *id. */
-static bool special_at(const ivl_tokenizer *tok, const char *p, const char *end, size_t *n, int32_t *id)
-{
-    *n = 0;
-    for (int i = 0; i < tok->n_special; i++) {
-        const special *k = &tok->special[i];
-        if (k->n > *n && k->n <= (size_t)(end - p) && *k->text == *p && !memcmp(p, k->text, k->n))
-            *n = k->n, *id = k->id;
-    }
-    return *n > 0;
-}
-
 const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok)
 {
     return tok->bpe ? ivl_bpe_chat_template(tok->bpe) : tok->chat_template;
@@ -235,6 +256,9 @@ const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok)
 ivl_status ivl_tokenizer_save(const ivl_tokenizer *tok, const char *dir)
 {
     if (tok->bpe) return ivl_bpe_save(tok->bpe, dir);
+    bool plain = !tok->chat_template && tok->info.bos >= 0 && tok->legacy && tok->n_special <= USUAL;
+    ivl_sp_config c = { tok->chat_template, tok->info.bos < 0, tok->legacy, tok->special, tok->n_special, NULL };
+    if (!plain) IVL_TRY(ivl_sp_config_save(&c, dir));
     char *path = ivl_path_join(dir, "tokenizer.model");
     ivl_out_file out = { 0 };
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");

@@ -8,15 +8,15 @@
 
 typedef struct ivl_tokenizer ivl_tokenizer;
 
-/* tokenizer.model, tokenizer.json (tokenizer_config.json beside it is read, too), a GGUF file, or a folder with one of
- * these, sought in this order. */
+/* tokenizer.model, tokenizer.json (tokenizer_config.json beside either is read, too), a GGUF file, or a folder with one
+ * of these, sought in this order. */
 ivl_status ivl_tokenizer_open(const char *path, ivl_tokenizer **tok_p);
 ivl_status ivl_tokenizer_open_memory(const void *data, size_t n, const char *name, ivl_tokenizer **tok_p);
 void       ivl_tokenizer_close(ivl_tokenizer *tok);
 
-/* true (as opened): sentencepiece's dummy space stands before every stretch of text between special tokens
- * (Vicuna 1.3, InternVL-14B); false: only before the text's first (Vicuna 1.5; "legacy": false in
- * tokenizer_config.json). */
+/* true: sentencepiece's dummy space stands before every stretch of text between special tokens (Vicuna 1.3,
+ * InternVL-14B); false: only before the text's first (Vicuna 1.5). As opened: what "legacy" in tokenizer_config.json
+ * says, else true. */
 void ivl_tokenizer_legacy(ivl_tokenizer *tok, bool legacy);
 bool ivl_tokenizer_is_legacy(const ivl_tokenizer *tok);
 
@@ -30,7 +30,8 @@ int ivl_tokenizer_special(const ivl_tokenizer *tok, const char *text);
 /* The Jinja text that the model's files carry; NULL: none. */
 const char *ivl_tokenizer_chat_template(const ivl_tokenizer *tok);
 
-/* tokenizer.model, or tokenizer.json and tokenizer_config.json, in DIR, each atomically. */
+/* tokenizer.model or tokenizer.json, and tokenizer_config.json (not for a plain tokenizer.model of LLaMA's rules), in
+ * DIR, each atomically. */
 ivl_status ivl_tokenizer_save(const ivl_tokenizer *tok, const char *dir);
 /* The byte-level BPE behind it, for writing it elsewhere (data/bpe.h); NULL: it is a sentencepiece model. */
 const struct ivl_bpe *ivl_tokenizer_bpe(const ivl_tokenizer *tok);

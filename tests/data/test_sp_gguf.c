@@ -1,5 +1,7 @@
 /* Sentencepiece models in GGUF files: ids and texts equal those of the tokenizer.model they were made from, on texts
  * that break tokenizers; special tokens of the file's own; and files that are wrong. */
+#include <unistd.h>
+
 #include "data/sp_proto.h"
 #include "data/tokenizer.h"
 #include "runtime/file.h"
@@ -147,6 +149,36 @@ START_TEST(made)
 }
 END_TEST
 
+/* What a folder of Hugging Face's form keeps of it. */
+START_TEST(made_folder)
+{
+    char to[] = "/tmp/ivl-sp-XXXXXX", file[64];
+    ck_assert_ptr_nonnull(mkdtemp(to));
+    for (int add_bos = 0; add_bos < 2; add_bos++) {
+        vocabulary v = small();
+        ivl_tokenizer *tok = NULL, *back = NULL;
+        ok(open_made(&v, 1, add_bos, &tok));
+        ok(ivl_tokenizer_save(tok, to));
+        ok(ivl_tokenizer_open(to, &back));
+        ck_assert_str_eq(ivl_tokenizer_chat_template(back), ivl_tokenizer_chat_template(tok));
+        ck_assert_int_eq(ivl_tokenizer_bos(back), ivl_tokenizer_bos(tok));
+        ck_assert_int_eq(ivl_tokenizer_special(back, "<|im_end|>"), 8);
+        encodes(back, "ab<|im_end|>a</s>", (int32_t[]){ 1, 7, 8, 3, 4, 2 } + !add_bos, 5 + (size_t)add_bos);
+        ivl_tokenizer_close(tok), ivl_tokenizer_close(back);
+    }
+    ivl_tokenizer *none = NULL;
+    snprintf(file, sizeof file, "%s/tokenizer_config.json", to);
+    FILE *f = fopen(file, "w");
+    ck_assert(f && fputs("{\"chat_template\": ", f) >= 0 && !fclose(f));
+    ck_assert_int_eq(ivl_tokenizer_open(to, &none), IVL_EFORMAT);
+    ck_assert_msg(strstr(ivl_last_error(), file) != NULL, "%s", ivl_last_error());
+    ck_assert_int_eq(remove(file), 0);
+    snprintf(file, sizeof file, "%s/tokenizer.model", to);
+    ck_assert_int_eq(remove(file), 0);
+    ck_assert_int_eq(rmdir(to), 0);
+}
+END_TEST
+
 static void refused(const vocabulary *v, int bos, const char *text)
 {
     ivl_tokenizer *tok = NULL;
@@ -203,6 +235,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, same_ids, 0, 3);
     tcase_add_test(t, made);
+    tcase_add_test(t, made_folder);
     tcase_add_test(t, wrong);
     tcase_add_test(t, damaged);
     return run_suite("sp_gguf", t);
