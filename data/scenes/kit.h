@@ -113,7 +113,7 @@ void tell_turns(const kit *k, const scene *s, dice *d, tell_text question[TELL_T
 /* Questions that a word or phrase answers, most of them whether something is there. */
 void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_WORDS], tell_text answer[TELL_WORDS],
                 int *n_p);
-/* What is there, in half of them, and whether something is, answered by what is seen: "I see a ring, so no." */
+/* What is there, in some of them, then whether something is, answered by what is seen: "I see a ring, so no." */
 void tell_reasons(const kit *k, const scene *s, dice *d, tell_text question[TELL_REASONS],
                   tell_text answer[TELL_REASONS], int *n_p);
 
@@ -121,8 +121,8 @@ void tell_reasons(const kit *k, const scene *s, dice *d, tell_text question[TELL
 bool presence_ask(const kit *k, const scene *s, dice *d, tell_text q, tell_text a, tell_text word);
 /* The same several times, at most `most` and TELL_WORDS; how many. A coin chooses between what is there and was not
  * asked for, and what is not there. When all that is there was asked for, the questions end: so every one is answered
- * yes half of the time, whatever the answers before it. reason: stands before ", so yes."; NULL: a word answers. */
-int  presence_ask_all(const kit *k, const scene *s, dice *d, int most, const char *reason, tell_text *question,
+ * yes half of the time, whatever the answers before it. reasoned: answers as tell_reasons has them, else a word. */
+int  presence_ask_all(const kit *k, const scene *s, dice *d, int most, bool reasoned, tell_text *question,
                       tell_text *answer);
 
 void        tell_say(tell_text to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

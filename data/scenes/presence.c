@@ -71,9 +71,12 @@ static void shuffle(dice *d, int *list, int n)
     }
 }
 
-/* "I see a ring, seals and a dog" */
-static void say_seen(const kit *k, const scene *s, const int *c, int n, tell_text text)
+/* "I see a ring, seals and a dog": what is there, `first` before the others if it is among them. */
+static void say_seen(const kit *k, const scene *s, int first, tell_text text)
 {
+    int c[SCENE_GROUPS], n = kinds_there(s, c);
+    for (int i = n - 1; i > 0; i--)
+        if (c[i] == first) c[i] = c[i - 1], c[i - 1] = first;
     tell_say(text, "I see ");
     for (int i = 0; i < n; i++) {
         const concept_row *o = &k->concept[c[i]];
@@ -93,7 +96,7 @@ static int lacks_and_unasked(const kit *k, const scene *s, dice *d, const int *a
     return -1;
 }
 
-int presence_ask_all(const kit *k, const scene *s, dice *d, int most, const char *reason, tell_text *question,
+int presence_ask_all(const kit *k, const scene *s, dice *d, int most, bool reasoned, tell_text *question,
                      tell_text *answer)
 {
     int there[SCENE_GROUPS], asked_for[TELL_WORDS], left = kinds_there(s, there), n = 0;
@@ -104,7 +107,9 @@ int presence_ask_all(const kit *k, const scene *s, dice *d, int most, const char
         if (c < 0) break;
         asked_for[n] = c;
         say_question(k, d, c, question[n]);
-        if (reason) tell_say(answer[n], "%.340s, so %s.", reason, yes ? "yes" : "no");
+        tell_text seen;
+        say_seen(k, s, c, seen);
+        if (reasoned) tell_say(answer[n], "%.340s, so %s.", seen, yes ? "yes" : "no");
         else tell_say(answer[n], yes ? "Yes" : "No");
         n++;
     }
@@ -116,12 +121,12 @@ void tell_reasons(const kit *k, const scene *s, dice *d, tell_text question[TELL
 {
     static const char *const asks[] = { "What is in the picture?", "What do you see in this image?",
                                         "What does the picture show?" };
-    int there[SCENE_GROUPS], kinds = kinds_there(s, there), n = 0;
-    tell_text seen;
-    say_seen(k, s, there, kinds, seen);
-    if (dice_chance(d, 0.5)) {
+    int n = 0;
+    if (dice_chance(d, 0.3)) {
+        tell_text seen;
+        say_seen(k, s, -1, seen);
         tell_say(question[n], "%s", asks[dice_below(d, 3)]);
         tell_say(answer[n++], "%.340s.", seen);
     }
-    *n_p = n + presence_ask_all(k, s, d, TELL_REASONS - n, seen, question + n, answer + n);
+    *n_p = n + presence_ask_all(k, s, d, 1, true, question + n, answer + n);
 }

@@ -168,7 +168,7 @@ void tell_words(const kit *k, const scene *s, dice *d, tell_text question[TELL_W
 {
     static const asker then[] = { ask_color, ask_count, ask_where, ask_all };
     talk t = { question, answer, 0, true };
-    t.n = presence_ask_all(k, s, d, TELL_WORDS - 1, NULL, question, answer);
+    t.n = presence_ask_all(k, s, d, TELL_WORDS - 1, false, question, answer);
     ask_on(k, s, d, then, sizeof then / sizeof *then, t.n + 1, false, &t);
     *n_p = t.n;
 }
