@@ -301,7 +301,7 @@ ivl_status ivl_sp_put_gguf(const void *bytes, size_t n, const char *name, const 
                                                        { "tokenizer.ggml.eos_token_id", ids->eos } };
     for (int i = 0; i < 3; i++)
         if (id[i].id >= 0) ivl_gguf_put_u32(m, id[i].key, (uint32_t)id[i].id);
-    ivl_gguf_put_bool(m, "tokenizer.ggml.add_bos_token", true);
+    ivl_gguf_put_bool(m, "tokenizer.ggml.add_bos_token", ids->bos >= 0);
     ivl_gguf_put_bool(m, "tokenizer.ggml.add_eos_token", false);
     ivl_gguf_put_bool(m, "tokenizer.ggml.add_space_prefix", how.prefix);
     if (how.squeeze) ivl_gguf_put_bool(m, "tokenizer.ggml.remove_extra_whitespaces", true);

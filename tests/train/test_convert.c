@@ -131,7 +131,7 @@ START_TEST(test_tokenizer)
 }
 END_TEST
 
-/* A tokenizer.model goes into a GGUF file and comes back. */
+/* A tokenizer.model goes into a GGUF file and comes back, with BOS or, as the file beside it may say, without (_i). */
 START_TEST(test_sentencepiece)
 {
     const char *text = "USER: Where is the cat? ASSISTANT: d\xc3\xa9j\xc3\xa0 vu 12</s>";
@@ -139,6 +139,7 @@ START_TEST(test_sentencepiece)
     c.vocab = 420;
     const char *hf = make_model("sp", c, NULL, false), *const where[] = { hf, at("sp.gguf"), at("sp-back") };
     llm_copy(source("tests/golden/odd/tokenizer.model"), hf, "tokenizer.model");
+    if (!_i) ck_assert_int_eq(remove(at("sp/tokenizer_config.json")), 0);
     convert(hf, where[1], true, IVL_Q8_0);
     convert(where[1], where[2], false, IVL_F32);
     int32_t *want = NULL;
@@ -149,13 +150,14 @@ START_TEST(test_sentencepiece)
         size_t got = 0;
         ok(ivl_tokenizer_open(where[i], &tok));
         ck_assert_ptr_null(ivl_tokenizer_bpe(tok));
+        ck_assert_int_eq(ivl_tokenizer_chat_template(tok) != NULL, _i);
         ok(ivl_tokenizer_encode(tok, text, &ids, &got));
         ck_assert(!i || (n == got && !memcmp(want, ids, n * sizeof *ids)));
         if (i) free(ids);
         else want = ids, n = got;
         ivl_tokenizer_close(tok);
     }
-    ck_assert(n > 10 && want[0] == 1 && want[n - 1] == 2);
+    ck_assert(n > 10 && (want[0] == 1) == !_i && want[n - 1] == 2);
     free(want);
 }
 END_TEST
@@ -239,7 +241,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, make_dir, drop_dir);
     tcase_add_loop_test(t, test_there_and_back, 0, 4);
     tcase_add_test(t, test_tokenizer);
-    tcase_add_test(t, test_sentencepiece);
+    tcase_add_loop_test(t, test_sentencepiece, 0, 2);
     tcase_add_test(t, test_report);
     tcase_add_test(t, test_vision);
     return run_suite("convert", t);
