@@ -21,6 +21,17 @@ int scene_count_of(const scene *s, int concept)
     return n;
 }
 
+int scene_concepts(const scene *s, int c[SCENE_GROUPS])
+{
+    int n = 0;
+    for (int g = 0; g < s->n_groups; g++) {
+        bool known = false;
+        for (int i = 0; i < n; i++) known |= c[i] == s->group[g].concept;
+        if (!known) c[n++] = s->group[g].concept;
+    }
+    return n;
+}
+
 /* --- what ----------------------------------------------------------------------------------------------- */
 
 int scene_pick(const kit *k, dice *d, int category)

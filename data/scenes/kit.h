@@ -95,6 +95,8 @@ void scene_draw(const kit *k, ivl_scenes_part part, dice *d, scene *s);
 /* A trained concept; category -1: of any. */
 int scene_pick(const kit *k, dice *d, int category);
 int scene_count_of(const scene *s, int concept);
+/* Its concepts, each once, in the order of its groups; how many. */
+int scene_concepts(const scene *s, int c[SCENE_GROUPS]);
 
 /* Paints rgb[S,S,3], mask[S,S] (class = concept + 1) and fills boxes. */
 ivl_status scene_paint(const kit *k, scene *s, dice *d, uint8_t *rgb, uint8_t *mask);

@@ -48,21 +48,9 @@ void pope_close(pope *p)
     free(p->often), free(p->together), free(p);
 }
 
-/* Its concepts, each once. */
-static int concepts_of(const scene *s, int c[SCENE_GROUPS])
-{
-    int n = 0;
-    for (int g = 0; g < s->n_groups; g++) {
-        bool known = false;
-        for (int i = 0; i < n; i++) known |= c[i] == s->group[g].concept;
-        if (!known) c[n++] = s->group[g].concept;
-    }
-    return n;
-}
-
 void pope_learn(pope *p, const scene *s)
 {
-    int c[SCENE_GROUPS], n = concepts_of(s, c);
+    int c[SCENE_GROUPS], n = scene_concepts(s, c);
     for (int i = 0; i < n; i++) {
         p->often[c[i]]++;
         for (int j = 0; j < n; j++)
@@ -112,7 +100,7 @@ static void take_absent(const pope *p, list_id l, const scene *s, const int *the
 
 ivl_status pope_ask(pope *p, const scene *s, const char *image)
 {
-    int there[SCENE_GROUPS], absent[SCENE_GROUPS], n = concepts_of(s, there);
+    int there[SCENE_GROUPS], absent[SCENE_GROUPS], n = scene_concepts(s, there);
     for (int l = 0; l < LISTS; l++) {
         take_absent(p, (list_id)l, s, there, n, absent);
         for (int i = 0; i < n; i++) {

@@ -48,17 +48,22 @@ bool presence_ask(const kit *k, const scene *s, dice *d, tell_text q, tell_text 
 
 /* --- several questions about one scene ------------------------------------------------------------------ */
 
-/* What is there, each once, from left to right by where the first of it stands. */
+/* Where the first of a concept stands. */
+static double x_of(const scene *s, int concept)
+{
+    int g = 0;
+    while (s->group[g].concept != concept) g++;
+    return s->thing[s->group[g].first].x;
+}
+
+/* What is there, each once, from left to right. */
 static int kinds_there(const scene *s, int c[SCENE_GROUPS])
 {
-    double x[SCENE_GROUPS];
-    int n = 0;
-    for (int g = 0; g < s->n_groups; g++) {
-        double here = s->thing[s->group[g].first].x;
-        if (has_int(c, n, s->group[g].concept)) continue;
-        int at = n++;
-        for (; at && x[at - 1] > here; at--) x[at] = x[at - 1], c[at] = c[at - 1];
-        x[at] = here, c[at] = s->group[g].concept;
+    int n = scene_concepts(s, c);
+    for (int i = 1; i < n; i++) {
+        int at = i, concept = c[i];
+        for (; at && x_of(s, c[at - 1]) > x_of(s, concept); at--) c[at] = c[at - 1];
+        c[at] = concept;
     }
     return n;
 }
@@ -107,10 +112,13 @@ int presence_ask_all(const kit *k, const scene *s, dice *d, int most, bool reaso
         if (c < 0) break;
         asked_for[n] = c;
         say_question(k, d, c, question[n]);
-        tell_text seen;
-        say_seen(k, s, c, seen);
-        if (reasoned) tell_say(answer[n], "%.340s, so %s.", seen, yes ? "yes" : "no");
-        else tell_say(answer[n], yes ? "Yes" : "No");
+        if (reasoned) {
+            tell_text seen;
+            say_seen(k, s, c, seen);
+            tell_say(answer[n], "%.340s, so %s.", seen, yes ? "yes" : "no");
+        } else {
+            tell_say(answer[n], yes ? "Yes" : "No");
+        }
         n++;
     }
     return n;
