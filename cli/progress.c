@@ -4,17 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+#include "runtime/clock.h"
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+enum { BAR = 24 };
 
 static const char *duration(double seconds, char text[32])
 {
@@ -44,13 +38,13 @@ static void draw(cli_progress *p, double done, const char *note)
 void cli_progress_begin(cli_progress *p, const char *what, double total, double done)
 {
     const char *force = getenv("IVL_PROGRESS");
-    *p = (cli_progress){ .what = what, .total = total, .begun = done, .begun_at = now() };
+    *p = (cli_progress){ .what = what, .total = total, .begun = done, .begun_at = ivl_seconds() };
     p->on = force && *force ? strcmp(force, "0") != 0 : isatty(STDERR_FILENO);
 }
 
 void cli_progress_step(cli_progress *p, double done, const char *note)
 {
-    double t = now();
+    double t = ivl_seconds();
     if (!p->on || (t - p->drawn < 0.1 && done < p->total)) return;
     p->drawn = t;
     draw(p, done, note);

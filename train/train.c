@@ -3,23 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
 #include "model/checkpoint.h"
+#include "runtime/clock.h"
 #include "runtime/file.h"
 #include "runtime/json_save.h"
 #include "train/trainer.h"
 
 enum { MAX_SKIPPED_IN_A_ROW = 20 };
-
-double ivl_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void note(const ivl_trainer *t, const char *text)
 {
@@ -93,7 +86,7 @@ static ivl_status land(ivl_trainer *t, ivl_flight *f)
     ivl_event_release(t->dev, f->event);
     f->event = NULL;
     const float *v = results_of(t, f), *end = v + (t->n_results - 1) * IVL_STEP_RESULT; /* the last has the norm */
-    double now = ivl_now(), took = now - t->last_time;
+    double now = ivl_seconds(), took = now - t->last_time;
     t->last_time = now;
     ivl_train_progress p = { .step = f->step + 1,
                              .steps = t->r->steps,
@@ -168,7 +161,7 @@ static ivl_status save(ivl_trainer *t, int64_t step)
     IVL_TRY(land_all(t, step));
     IVL_TRY(ivl_sync(t->stream));
     ivl_status s = ivl_state_save(t->checkpoints, t->params, t->stream, &st, (int)t->r->checkpoint_keep);
-    t->last_time = ivl_now();
+    t->last_time = ivl_seconds();
     return s;
 }
 
@@ -209,7 +202,7 @@ static ivl_status save_facts(const ivl_trainer *t)
 {
     char *path = ivl_path_join(t->o->out, "run.json");
     IVL_CHECK(path, IVL_ENOMEM, "out of memory");
-    double seconds = ivl_now() - t->started;
+    double seconds = ivl_seconds() - t->started;
     int64_t n = t->r->steps - t->first_step;
     json_t *j = json_pack(
         "{s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "device", ivl_device_name(t->dev),
@@ -232,7 +225,7 @@ ivl_status ivl_train(const ivl_recipe *r, ivl_device *dev, const ivl_train_optio
     IVL_TRY(ivl_make_dirs(o->out));
     ivl_status s = ivl_trainer_open(&t);
     if (s == IVL_OK && o->record) s = ivl_trainer_record_start(&t);
-    t.started = t.last_time = ivl_now();
+    t.started = t.last_time = ivl_seconds();
     if (s == IVL_OK) s = steps(&t, &step);
     bool done = step == r->steps;
     if (s == IVL_OK && done) s = ivl_trainer_save_adapter(&t);

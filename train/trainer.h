@@ -78,6 +78,5 @@ ivl_status ivl_trainer_save_adapter(const ivl_trainer *t);
 ivl_status ivl_trainer_record_start(const ivl_trainer *t);
 ivl_status ivl_trainer_record_step(const ivl_trainer *t, int64_t step, const ivl_flight *f);
 
-double ivl_now(void); /* seconds, monotonic */
 
 #endif

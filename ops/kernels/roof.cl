@@ -30,3 +30,39 @@ KERNEL WG(WG_SIZE) void roof_fma(GLOBAL V *y, float a, float b, int rounds)
     }
     y[i] = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)) + ((s8 + s9) + (s10 + s11));
 }
+
+/* Vectors that are an item's: a run of its own on CPUs, every so many on GPUs. */
+#if WG_SIZE == 1
+#define ITEM_FROM (n * GROUP(0) / NUM_GROUPS(0))
+#define ITEM_TO (n * (GROUP(0) + 1) / NUM_GROUPS(0))
+#define ITEM_STEP 1
+#else
+#define ITEM_FROM ((IDX)GROUP(0) * WG_SIZE + LID)
+#define ITEM_TO n
+#define ITEM_STEP ((IDX)NUM_GROUPS(0) * WG_SIZE)
+#endif
+
+/* Reads x[n] `rounds` times; n is a multiple of 8 for every item. What is added to z differs by round, or a compiler
+ * would read once. */
+KERNEL WG(WG_SIZE) void roof_read(GLOBAL const V *x, GLOBAL V *y, IDX n, int rounds)
+{
+    V z0 = (V)(0.0f), z1 = z0, z2 = z0, z3 = z0, z4 = z0, z5 = z0, z6 = z0, z7 = z0;
+    for (int r = 0; r < rounds; r++) {
+        for (IDX i = ITEM_FROM; i + 7 * ITEM_STEP < ITEM_TO; i += 8 * ITEM_STEP) {
+            z0 = z0 + x[i], z1 = z1 + x[i + ITEM_STEP];
+            z2 = z2 + x[i + 2 * ITEM_STEP], z3 = z3 + x[i + 3 * ITEM_STEP];
+            z4 = z4 + x[i + 4 * ITEM_STEP], z5 = z5 + x[i + 5 * ITEM_STEP];
+            z6 = z6 + x[i + 6 * ITEM_STEP], z7 = z7 + x[i + 7 * ITEM_STEP];
+        }
+        z0 += (V)((float)r);
+    }
+    y[(IDX)GROUP(0) * WG_SIZE + LID] = ((z0 + z1) + (z2 + z3)) + ((z4 + z5) + (z6 + z7));
+}
+
+KERNEL WG(WG_SIZE) void roof_copy(GLOBAL const V *RESTRICT x, GLOBAL V *RESTRICT y, IDX n, int rounds)
+{
+    for (int r = 0; r < rounds; r++) {
+        IDX last = (r & 1) && n > 0; /* never a loop that a compiler may drop */
+        for (IDX i = ITEM_FROM; i < ITEM_TO; i += ITEM_STEP) y[i] = x[i] + (V)((float)last);
+    }
+}
