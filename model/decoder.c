@@ -24,6 +24,7 @@ struct ivl_decoder {
 };
 
 ivl_plan *ivl_decoder_prompts(ivl_decoder *d) { return d->prompt.plan; }
+ivl_plan *ivl_decoder_steps(ivl_decoder *d) { return d->step.plan; }
 
 static ivl_status begin(ivl_decoder *d, part *q, ivl_scope *s)
 {

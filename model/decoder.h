@@ -38,6 +38,8 @@ ivl_status ivl_decoder_create(ivl_device *dev, ivl_stream *s, const ivl_decoder_
 void       ivl_decoder_destroy(ivl_decoder *d);
 /* The plan whose inputs `record` declared: write them before a prefill. */
 ivl_plan  *ivl_decoder_prompts(ivl_decoder *d);
+/* The plan of one token of every row. */
+ivl_plan  *ivl_decoder_steps(ivl_decoder *d);
 
 /* Takes the prompts in, of len[batch] tokens each (queries included); logits[rows,V] of the token after. */
 ivl_status ivl_decoder_prefill(ivl_decoder *d, const int32_t *len, float *logits);

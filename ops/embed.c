@@ -148,6 +148,7 @@ const ivl_op_desc ivl_desc_embed = {
     .grad = grad,
     .ref64 = ivl_ref64_embed,
     .ref32 = ivl_ref32_embed,
+    .bytes = ivl_bytes_of_rows,
     .impls = impls,
     .n_impls = 1,
 };

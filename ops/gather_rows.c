@@ -97,6 +97,7 @@ const ivl_op_desc ivl_desc_gather_rows = {
     .grad = grad,
     .ref64 = ivl_ref64_gather_rows,
     .ref32 = ivl_ref32_gather_rows,
+    .bytes = ivl_bytes_of_rows,
     .impls = impls,
     .n_impls = 1,
 };

@@ -99,9 +99,11 @@ static const ivl_impl impls_reorder[] = {
       .prepare = prepare_reorder, .run = run_reorder, .destroy = ivl_prep_destroy, .space = &ivl_row_space },
 };
 
+static double bytes(const ivl_node *n) { return 2 * (double)ivl_dtype_bytes(n->x[1]->dtype, ivl_numel(n->x[1])); }
+
 const ivl_op_desc ivl_desc_kv_write = {
     .name = "kv_write", .infer = infer_write, .ref64 = ivl_ref64_kv_write, .ref32 = ivl_ref32_kv_write,
-    .impls = impls_write, .n_impls = 1, .mutates = 1,
+    .bytes = bytes, .impls = impls_write, .n_impls = 1, .mutates = 1,
 };
 const ivl_op_desc ivl_desc_kv_reorder = {
     .name = "kv_reorder", .infer = infer_reorder, .ref64 = ivl_ref64_kv_reorder, .ref32 = ivl_ref32_kv_reorder,

@@ -6,6 +6,11 @@
 static const char *op_name(const ivl_node *n) { return ivl_op_get(n->op)->name; }
 
 ivl_dtype ivl_stat_dtype(ivl_dtype t) { return t == IVL_F64 ? IVL_F64 : IVL_F32; }
+double ivl_bytes_of_rows(const ivl_node *n)
+{
+    return 2 * (double)ivl_dtype_bytes(n->y[0]->dtype, ivl_numel(n->y[0]));
+}
+
 bool ivl_is_float(ivl_dtype t) { return t == IVL_F32 || t == IVL_BF16 || t == IVL_F16 || t == IVL_F64; }
 
 ivl_dtype ivl_out_dtype(const ivl_node *n, int i, ivl_dtype t)

@@ -18,6 +18,8 @@ ivl_dtype ivl_stat_dtype(ivl_dtype t);
 /* For ops that write any float type: that of output i where it came filled, else t. */
 ivl_dtype ivl_out_dtype(const ivl_node *n, int i, ivl_dtype t);
 bool      ivl_is_float(ivl_dtype t);
+/* For `bytes`: reads of a first input as large as the first output, which is written. */
+double    ivl_bytes_of_rows(const ivl_node *n);
 static inline bool ivl_adds(const ivl_node *n, int i) { return n->add_mask >> i & 1; }
 
 /* --- kernels --- */

@@ -82,6 +82,7 @@ typedef struct ivl_op_desc {
     ivl_status (*ref64)(const ivl_node *n);
     ivl_status (*ref32)(const ivl_node *n);
     double     (*flops)(const ivl_node *n);  /* multiply-add = 2; NULL: 0 */
+    double     (*bytes)(const ivl_node *n);  /* that must move, where not all of every tensor does; else NULL */
     const ivl_impl *impls;                   /* portable implementations, best rank first */
     int         n_impls;
     uint16_t    mutates;                     /* bit i: input i is updated in place */
