@@ -7,10 +7,17 @@
  * 2 ms on two cores); the sums read dy once; and where the gradient is assigned, the whole table is zeroed,
  * which is most of the time for a large vocabulary (V C 4 bytes: 64 MB for 50,000 x 320). */
 #include "ops/column_sum.h"
+#include "runtime/dtype.h"
 
 ivl_val ivl_embed(ivl_graph *g, ivl_val table, ivl_val ids)
 {
     return ivl_record(g, IVL_OP_embed, (ivl_val[]){ table, ids }, 2, 1, NULL, 0, NULL);
+}
+
+/* Rows of a quantised table are f32. */
+static ivl_dtype row_dtype(const ivl_tensor *table)
+{
+    return ivl_dtype_block(table->dtype) > 1 ? IVL_F32 : table->dtype;
 }
 
 static ivl_status check_ids(const ivl_node *n, int i, const ivl_tensor *table)
@@ -18,8 +25,9 @@ static ivl_status check_ids(const ivl_node *n, int i, const ivl_tensor *table)
     IVL_TRY(ivl_need(n, i, "ids", -1));
     const ivl_tensor *ids = n->x[i];
     char a[96], b[96];
-    IVL_CHECK(table->rank == 2 && table->dim[0] > 0 && ivl_is_float(table->dtype) && ids->dtype == IVL_I32 &&
-                  ids->rank < IVL_MAX_RANK && ivl_contiguous(ids) && ivl_numel(ids) <= INT32_MAX / 2,
+    IVL_CHECK(table->rank == 2 && table->dim[0] > 0 && ivl_is_weight(table, row_dtype(table)) &&
+                  ids->dtype == IVL_I32 && ids->rank < IVL_MAX_RANK && ivl_contiguous(ids) &&
+                  ivl_numel(ids) <= INT32_MAX / 2,
               IVL_ESHAPE, "embed: ids %s do not fit table %s", ivl_tensor_text(ids, a, sizeof a),
               ivl_tensor_text(table, b, sizeof b));
     return IVL_OK;
@@ -31,7 +39,7 @@ static ivl_status infer(const ivl_node *n)
     IVL_TRY(check_ids(n, 1, n->x[0]));
     ivl_tensor y = *n->x[1];
     y.dim[y.rank++] = n->x[0]->dim[1];
-    return ivl_out(n, 0, n->x[0]->dtype, y.rank, y.dim);
+    return ivl_out(n, 0, row_dtype(n->x[0]), y.rank, y.dim);
 }
 
 static ivl_status grad(ivl_graph *g, const ivl_node *n)
@@ -60,8 +68,8 @@ static double flops_bwd(const ivl_node *n) { return (double)ivl_numel(n->x[1]); 
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
-    return ivl_prep_kernel(d, p_p, 0, param, "embed", "embed_fwd", "%s -DWG_SIZE=%d -DVEC=%d",
-                           ivl_t_define(n->x[0]->dtype), param[0], param[1]);
+    return ivl_prep_kernel(d, p_p, 0, param, "embed", "embed_fwd", "%s%s -DWG_SIZE=%d -DVEC=%d",
+                           ivl_t_define(row_dtype(n->x[0])), ivl_w_define(n->x[0]->dtype), param[0], param[1]);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)

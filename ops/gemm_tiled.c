@@ -24,18 +24,14 @@ ivl_product ivl_product_of(const ivl_node *n)
     return p;
 }
 
-enum { P_WG, P_BM, P_BK, P_RM, N_PARAM };
-enum {
-    HAS_BIAS = 1,
-    HAS_LS = 2,
-    HAS_SCALE = 4,
-    HAS_Z = 8,
-    ADD_Y = 16,
-    ADD_Z = 32,
-    GELU = 64,
-    RESIDUAL = 128
-};
+int ivl_product_flags(const ivl_node *n, const ivl_product *p)
+{
+    return (p->bias ? IVL_HAS_BIAS : 0) | (p->ls ? IVL_HAS_LS : 0) | (p->scale ? IVL_HAS_SCALE : 0) |
+           (p->z ? IVL_HAS_Z : 0) | (ivl_adds(n, 0) ? IVL_ADD_Y : 0) | (ivl_adds(n, 1) ? IVL_ADD_Z : 0) |
+           (n->op == IVL_OP_linear_gelu ? IVL_GELU : 0) | (p->res ? IVL_RESIDUAL : 0);
+}
 
+enum { P_WG, P_BM, P_BK, P_RM, N_PARAM };
 /* Columns of a group's tile, as in kernels/linear.cl. */
 static int tile_cols(const int *param)
 {
@@ -71,9 +67,9 @@ static const ivl_tune_space space = {
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
     ivl_product q = ivl_product_of(n);
-    return ivl_prep_kernel(d, p_p, 0, param, "linear", "gemm", "%s %s -DWG_SIZE=%d -DBM=%d -DBK=%d -DRM=%d",
-                           ivl_t_define(q.a->dtype), ivl_o_define(q.y->dtype), param[P_WG], param[P_BM],
-                           param[P_BK], param[P_RM]);
+    return ivl_prep_kernel(d, p_p, 0, param, "linear", "gemm", "%s %s%s -DWG_SIZE=%d -DBM=%d -DBK=%d -DRM=%d",
+                           ivl_t_define(q.a->dtype), ivl_o_define(q.y->dtype), ivl_w_define(q.b->dtype), param[P_WG],
+                           param[P_BM], param[P_BK], param[P_RM]);
 }
 
 /* t as a matrix of n columns: a gradient may have another shape of the same size. */
@@ -82,13 +78,6 @@ static ivl_tensor matrix(const ivl_tensor *t, int64_t n)
     ivl_tensor v = *t;
     if (ivl_cols(t) != n) v.pitch = n;
     return v;
-}
-
-static int flags_of(const ivl_node *n, const ivl_product *q)
-{
-    return (q->bias ? HAS_BIAS : 0) | (q->ls ? HAS_LS : 0) | (q->scale ? HAS_SCALE : 0) | (q->z ? HAS_Z : 0) |
-           (ivl_adds(n, 0) ? ADD_Y : 0) | (ivl_adds(n, 1) ? ADD_Z : 0) |
-           (n->op == IVL_OP_linear_gelu ? GELU : 0) | (q->res ? RESIDUAL : 0);
 }
 
 static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
@@ -103,7 +92,7 @@ static ivl_status run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_b
     ivl_arg_int(&a, (int)q.m), ivl_arg_int(&a, (int)q.n), ivl_arg_int(&a, (int)q.k);
     ivl_arg_int(&a, q.ta), ivl_arg_int(&a, !q.tb);
     ivl_arg_int(&a, q.scale ? (int)(q.m / ivl_numel(q.scale)) : 1);
-    ivl_arg_int(&a, flags_of(n, &q));
+    ivl_arg_int(&a, ivl_product_flags(n, &q));
     return ivl_enqueue(s, p->k[0], (q.n + cols - 1) / cols, (q.m + rows - 1) / rows, 1, p->p[P_WG], &a);
 }
 

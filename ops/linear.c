@@ -16,7 +16,7 @@ static ivl_status check(const ivl_node *n, ivl_tensor *y)
     IVL_TRY(ivl_need(n, 1, "w", 2));
     const ivl_tensor *x = n->x[0], *w = n->x[1], *b = n->n_in > 2 ? n->x[2] : NULL;
     char a[96], c[96];
-    IVL_CHECK(x->rank > 0 && ivl_cols(x) == ivl_cols(w) && x->dtype == w->dtype && ivl_is_float(x->dtype),
+    IVL_CHECK(x->rank > 0 && ivl_cols(x) == ivl_cols(w) && ivl_is_float(x->dtype) && ivl_is_weight(w, x->dtype),
               IVL_ESHAPE, "%s: weight %s does not fit %s", ivl_op_get(n->op)->name,
               ivl_tensor_text(w, a, sizeof a), ivl_tensor_text(x, c, sizeof c));
     IVL_CHECK(!b || (ivl_numel(b) == w->dim[0] && b->dtype == x->dtype), IVL_ESHAPE,

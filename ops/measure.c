@@ -84,7 +84,9 @@ ivl_status ivl_measure(ivl_stream *s, const ivl_node *n, const ivl_impl *impl, c
     return e;
 }
 
-/* --- work ---------------------------------------------------------------------------------------------------------- */
+/* --- work
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static double bytes_of(const ivl_tensor *t) { return (double)ivl_dtype_bytes(t->dtype, ivl_numel(t)); }
 

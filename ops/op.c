@@ -3,9 +3,17 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "runtime/dtype.h"
+
 static const char *op_name(const ivl_node *n) { return ivl_op_get(n->op)->name; }
 
 ivl_dtype ivl_stat_dtype(ivl_dtype t) { return t == IVL_F64 ? IVL_F64 : IVL_F32; }
+bool ivl_is_weight(const ivl_tensor *w, ivl_dtype t)
+{
+    if (ivl_dtype_block(w->dtype) == 1) return w->dtype == t && ivl_is_float(t);
+    return (t == IVL_F32 || t == IVL_F64) && ivl_cols(w) % ivl_dtype_block(w->dtype) == 0 && ivl_contiguous(w);
+}
+
 double ivl_bytes_of_rows(const ivl_node *n)
 {
     return 2 * (double)ivl_dtype_bytes(n->y[0]->dtype, ivl_numel(n->y[0]));
@@ -98,6 +106,11 @@ ivl_status ivl_enqueue(ivl_stream *s, ivl_kernel *k, int64_t gx, int64_t gy, int
 const char *ivl_t_define(ivl_dtype t)
 {
     return t == IVL_BF16 ? "-DT_BF16" : t == IVL_F16 ? "-DT_F16" : "-DT_F32";
+}
+
+const char *ivl_w_define(ivl_dtype t)
+{
+    return t == IVL_Q8_0 ? " -DW_Q8_0" : t == IVL_Q4_0 ? " -DW_Q4_0" : t == IVL_Q4_1 ? " -DW_Q4_1" : "";
 }
 
 const char *ivl_o_define(ivl_dtype t) { return t == IVL_BF16 ? "-DO_BF16" : t == IVL_F16 ? "-DO_F16" : "-DO_F32"; }

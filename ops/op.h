@@ -11,6 +11,8 @@ ivl_status ivl_out(const ivl_node *n, int i, ivl_dtype dtype, int rank, const in
 ivl_status ivl_out_like(const ivl_node *n, int i, const ivl_tensor *t);
 /* Input i must be present with this rank (-1: any), float dtype allowed ones; errors name op and input. */
 ivl_status ivl_need(const ivl_node *n, int i, const char *what, int rank);
+/* A weight w for values of type t: the same float type, or, for f32, quantised in whole blocks. */
+bool      ivl_is_weight(const ivl_tensor *w, ivl_dtype t);
 /* Input i must be present, of a float type, and of the shape and type of t (NULL: any). */
 ivl_status ivl_need_like(const ivl_node *n, int i, const char *what, const ivl_tensor *t);
 /* dtype of statistics and of external gradients: f64 for f64, else f32. */
@@ -52,6 +54,7 @@ ivl_status ivl_prep_kernel(ivl_device *d, ivl_prep **p_p, int i, const int *para
 ivl_status ivl_prep_table(ivl_device *d, ivl_prep **p_p, const void *data, size_t bytes);
 void ivl_prep_destroy(ivl_prep *p);
 const char *ivl_t_define(ivl_dtype t);  /* "-DT_F32": storage type T of a kernel */
+const char *ivl_w_define(ivl_dtype t);  /* " -DW_Q8_0": type W of a quantised weight; "" of others */
 const char *ivl_o_define(ivl_dtype t);  /* "-DO_F32": type O of an output that may differ from T */
 /* True for devices that build kernels and storage types that kernels know: the usual `fits`. */
 bool ivl_fits_kernels(const ivl_caps *c, const ivl_node *n);

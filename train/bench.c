@@ -6,7 +6,8 @@
 #include "ops/roof.h"
 #include "train/blas.h"
 
-/* --- roofs -------------------------------------------------------------------------------------------------------- */
+/* --- roofs
+ * -------------------------------------------------------------------------------------------------------- */
 
 ivl_status ivl_bench_measure_roofs(ivl_device *dev, ivl_bench_roofs *r_p)
 {
@@ -26,11 +27,13 @@ static double roof_of(const ivl_bench_roofs *r, double flops, double bytes)
 {
     int level = 0;
     while (level + 1 < IVL_BENCH_LEVELS && bytes > (double)r->level[level]) level++;
-    double memory = r->read[level] > 0 ? bytes / r->read[level] : 0, work = r->flops > 0 ? flops / r->flops : 0;
+    double memory = r->read[level] > 0 ? bytes / r->read[level] : 0,
+           work = r->flops > 0 ? flops / r->flops : 0;
     return memory > work ? memory : work;
 }
 
-/* --- nodes -------------------------------------------------------------------------------------------------------- */
+/* --- nodes
+ * -------------------------------------------------------------------------------------------------------- */
 
 static bool same_tensor(const ivl_tensor *a, const ivl_tensor *b)
 {
@@ -91,18 +94,19 @@ void ivl_bench_free(ivl_bench *b)
 }
 
 typedef struct bench {
-    ivl_bench               *b;
-    ivl_device              *dev;
-    ivl_stream              *s;
-    const ivl_bench_roofs   *r;
+    ivl_bench *b;
+    ivl_device *dev;
+    ivl_stream *s;
+    const ivl_bench_roofs *r;
     const ivl_bench_options *o;
-    ivl_blas                 blas;
+    ivl_blas blas;
 } bench;
 
 static ivl_status measure_node(bench *w, const ivl_node *n, int times)
 {
-    ivl_bench_row row = { .op = ivl_op_get(n->op)->name, .times = times, .flops = ivl_node_flops(n),
-                          .bytes = ivl_node_bytes(n) };
+    ivl_bench_row row = {
+        .op = ivl_op_get(n->op)->name, .times = times, .flops = ivl_node_flops(n), .bytes = ivl_node_bytes(n)
+    };
     const ivl_impl *impl;
     describe(n, row.shapes, sizeof row.shapes);
     row.roof = roof_of(w->r, row.flops, row.bytes);
@@ -120,7 +124,10 @@ static ivl_status measure_node(bench *w, const ivl_node *n, int times)
     return ivl_bench_append(w->b, &row);
 }
 
-static bool wanted(const ivl_bench_options *o, const ivl_node *n) { return !o->op || !strcmp(o->op, ivl_op_get(n->op)->name); }
+static bool wanted(const ivl_bench_options *o, const ivl_node *n)
+{
+    return !o->op || !strcmp(o->op, ivl_op_get(n->op)->name);
+}
 
 ivl_status ivl_bench_task(ivl_bench *b, ivl_device *dev, const ivl_task *t, const ivl_bench_roofs *r,
                           const ivl_bench_options *o)
@@ -138,7 +145,8 @@ ivl_status ivl_bench_task(ivl_bench *b, ivl_device *dev, const ivl_task *t, cons
     return s;
 }
 
-/* --- order -------------------------------------------------------------------------------------------------------- */
+/* --- order
+ * -------------------------------------------------------------------------------------------------------- */
 
 static bool same_place(const ivl_bench_row *a, const ivl_bench_row *b)
 {
@@ -153,7 +161,8 @@ void ivl_bench_sort(ivl_bench *b)
     for (int at = 0; at < b->n;) {
         int first = at;
         for (int i = at + 1; i < b->n; i++)
-            if (b->row[i].chosen && (!b->row[first].chosen || seconds(&b->row[i]) > seconds(&b->row[first]))) first = i;
+            if (b->row[i].chosen && (!b->row[first].chosen || seconds(&b->row[i]) > seconds(&b->row[first])))
+                first = i;
         ivl_bench_row head = b->row[first];
         for (int i = at, to = at; i < b->n; i++) {
             if (!same_place(&b->row[i], &head)) continue;

@@ -1,5 +1,5 @@
-/* A BLAS library opened at run time, as the peer of f32 products: any shared library with cblas_sgemm, or with the names
- * and 64-bit integers of the ones inside Python wheels. */
+/* A BLAS library opened at run time, as the peer of f32 products: any shared library with cblas_sgemm, or with the
+ * names and 64-bit integers of the ones inside Python wheels. */
 #ifndef IVL_TRAIN_BLAS_H
 #define IVL_TRAIN_BLAS_H
 

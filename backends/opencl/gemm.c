@@ -2,6 +2,7 @@
  * Here: which tile, and how the work is cut into groups. */
 #include "backends/opencl/opencl.h"
 #include "ops/gemm_tiled.h"
+#include "runtime/dtype.h"
 
 #include <string.h>
 
@@ -90,7 +91,7 @@ static int64_t scratch_floats(const ivl_caps *c, const ivl_node *n)
     return cut_floats(&t) * 3 / 2;
 }
 
-static size_t scratch(const ivl_caps *c, const ivl_node *n)
+size_t ivl_cl_packed_scratch(const ivl_caps *c, const ivl_node *n)
 {
     return (size_t)scratch_floats(c, n) * sizeof(float);
 }
@@ -104,7 +105,7 @@ static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
     return cut_floats(&t) <= scratch_floats(c, n);
 }
 
-static const ivl_tune_space space = {
+const ivl_tune_space ivl_cl_packed_space = {
     .n = N_PARAM,
     .name = { "MR", "NV", "KC", "KB" },
     .values = { { 4, 6, 8, 10, 12, 14 }, { 1, 2, 3 }, { 512, 1024, 1536 }, { 128, 192, 512, 1024 } },
@@ -122,29 +123,31 @@ static bool is_matrix(const ivl_tensor *t, int64_t cols)
     return !t || ivl_cols(t) == cols || ivl_contiguous(t);
 }
 
-static bool fits(const ivl_caps *c, const ivl_node *n)
+bool ivl_cl_packed_fits(const ivl_caps *c, const ivl_node *n)
 {
     if (c->features & (IVL_CAP_GPU | IVL_CAP_NO_KERNELS) || c->vec_f32 < 4) return false;
     ivl_product s = ivl_product_of(n);
     ivl_dtype t = s.a->dtype;
     if (t != IVL_F32 && t != IVL_BF16 && t != IVL_F16) return false;
-    if (!stored(s.b, t) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) || !stored(s.z, t))
+    bool quantised = s.tb && t == IVL_F32 && ivl_dtype_block(s.b->dtype) > 1;
+    if ((!quantised && !stored(s.b, t)) || !stored(s.bias, t) || !stored(s.res, t) || !stored(s.ls, t) ||
+        !stored(s.z, t))
         return false;
     if (s.y->dtype != t && s.y->dtype != IVL_F32) return false;
     return s.m > 0 && s.n > 0 && s.k > 0 && s.m < INT32_MAX / 64 && s.n < INT32_MAX / 64 &&
            s.k < INT32_MAX / 64 && is_matrix(s.y, s.n) && is_matrix(s.z, s.n) && is_matrix(s.res, s.n);
 }
 
-static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
+ivl_status ivl_cl_packed_prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {
     ivl_product s = ivl_product_of(n);
     cut c = cut_of(ivl_device_caps(d), &s, param);
     int epilogue = n->op == IVL_OP_linear_gelu ? 1 : n->op == IVL_OP_linear_residual ? 2 : 0;
     int keep[IVL_MAX_PARAM] = { c.mr, c.nv, param[P_KC], param[P_KB], c.gx, c.gy };
     return ivl_prep_kernel(d, p_p, 0, keep, "gemm_cpu", "gemm",
-                           "%s%s -DMR=%d -DNV=%d -DVW=%d -DTA=%d -DTB=%d -DCOPY_A=%d -DEPILOGUE=%d",
-                           ivl_t_define(s.a->dtype), s.y->dtype != s.a->dtype ? " -DY_F32" : "", c.mr, c.nv,
-                           c.vw, s.ta, s.tb, c.copy_a, epilogue);
+                           "%s%s%s -DMR=%d -DNV=%d -DVW=%d -DTA=%d -DTB=%d -DCOPY_A=%d -DEPILOGUE=%d",
+                           ivl_t_define(s.a->dtype), s.y->dtype != s.a->dtype ? " -DY_F32" : "",
+                           ivl_w_define(s.b->dtype), c.mr, c.nv, c.vw, s.ta, s.tb, c.copy_a, epilogue);
 }
 
 /* A tensor as a matrix of `cols` columns: where the shape is another one, it is contiguous. */
@@ -156,7 +159,7 @@ static void arg_matrix(ivl_args *a, const ivl_tensor *t, int64_t cols)
     ivl_arg_tensor(a, &m);
 }
 
-static ivl_status run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_buffer tmp, int64_t off)
+ivl_status ivl_cl_packed_run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_buffer tmp, int64_t off)
 {
     ivl_product s = ivl_product_of(n);
     cut c = cut_begin(ivl_device_caps(st->dev), &s, p->p);
@@ -179,15 +182,3 @@ static ivl_status run(ivl_stream *st, const ivl_node *n, const ivl_prep *p, ivl_
     ivl_arg_int(&a, (int)c.a_size), ivl_arg_int(&a, (int)c.t_size), ivl_arg_long(&a, c.group_size);
     return ivl_enqueue(st, p->k[0], c.gx, c.gy, 1, 1, &a);
 }
-
-#define PACKED(name_, op_)                                                                                   \
-    {                                                                                                        \
-        .name = name_, .op = op_, .rank = 10, .fits = fits, .scratch = scratch, .prepare = prepare,          \
-        .run = run, .destroy = ivl_prep_destroy, .space = &space                                             \
-    }
-const ivl_impl ivl_cl_impls[IVL_CL_IMPLS] = {
-    PACKED("linear.opencl.packed", IVL_OP_linear),
-    PACKED("linear_gelu.opencl.packed", IVL_OP_linear_gelu),
-    PACKED("linear_residual.opencl.packed", IVL_OP_linear_residual),
-    PACKED("matmul.opencl.packed", IVL_OP_matmul),
-};

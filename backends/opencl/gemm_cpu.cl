@@ -11,6 +11,7 @@
  * (Goto & van de Geijn, 2008, is the classic form; A needs no packing here where its rows lie along k.) */
 #include "dialect.h"
 #include "math.h"
+#include "quant.h"
 
 #ifndef MR
 #define MR 6
@@ -132,6 +133,31 @@ HALF(VW)
 #define LOADT(p) VLOAD(0, p)
 #endif
 
+/* VW elements of B from element i, which is a multiple of 4 where B is quantised. */
+#ifdef W_QUANT
+typedef CAT(uchar, VW) VBU __attribute__((aligned(1)));
+typedef CAT(char, VW) VB __attribute__((aligned(1)));
+DEVICE VF load_b(GLOBAL const W *p, IDX i)
+{
+    GLOBAL const uchar *block = W_BLOCK(p, i);
+    int at = (int)(i & 31);
+    float d = W_SCALE(block);
+#ifdef W_Q8_0
+    return d * CAT(convert_float, VW)(*(GLOBAL const VB *)(block + 2 + at));
+#else
+    CAT(uchar, VW) q = *(GLOBAL const VBU *)(block + W_BYTES - 16 + (at & 15));
+    VF v = CAT(convert_float, VW)(at < 16 ? q & (CAT(uchar, VW))15 : q >> (CAT(uchar, VW))4);
+#ifdef W_Q4_0
+    return d * (v - 8.0f);
+#else
+    return d * v + W_LEAST(block);
+#endif
+#endif
+}
+#else
+#define load_b(p, i) LOADT((p) + (i))
+#endif
+
 #if TB
 /* Transposes by log2(VW) perfect shuffles. */
 #if VW == 16
@@ -148,11 +174,11 @@ HALF(VW)
 #define STAGES 2
 #endif
 
-DEVICE void transpose(GLOBAL const T *b, IDX pitch, int rows, GLOBAL float *p)
+DEVICE void transpose(GLOBAL const W *b, IDX from, IDX pitch, int rows, GLOBAL float *p)
 {
     VF x[VW], y[VW];
 #pragma unroll
-    for (int i = 0; i < VW; i++) x[i] = LOADT(b + (i < rows ? i : rows - 1) * pitch);
+    for (int i = 0; i < VW; i++) x[i] = load_b(b, from + (i < rows ? i : rows - 1) * pitch);
 #pragma unroll
     for (int s = 0; s < STAGES; s++) {
 #pragma unroll
@@ -167,20 +193,21 @@ DEVICE void transpose(GLOBAL const T *b, IDX pitch, int rows, GLOBAL float *p)
     for (int i = 0; i < VW; i++) VSTORE(x[i], 0, p + i * NR);
 }
 
-/* p[k][j] = b[j][k]; columns past nn repeat the last one, and are never stored. */
-DEVICE void pack_b(GLOBAL const T *b, IDX pitch, int nn, int kn, GLOBAL float *p)
+/* p[k][j] = b[from + j * pitch + k]; columns past nn repeat the last one, and are never stored. */
+DEVICE void pack_b(GLOBAL const W *b, IDX from, IDX pitch, int nn, int kn, GLOBAL float *p)
 {
     for (int v = 0; v < NR; v += VW) {
         int rows = nn - v > VW ? VW : nn - v > 1 ? nn - v : 1, k = 0;
-        GLOBAL const T *bv = b + (v < nn ? v : nn - 1) * pitch;
-        for (; k + VW <= kn; k += VW) transpose(bv + k, pitch, rows, p + k * NR + v);
+        IDX row = from + (v < nn ? v : nn - 1) * pitch;
+        for (; k + VW <= kn; k += VW) transpose(b, row + k, pitch, rows, p + k * NR + v);
         for (; k < kn; k++)
-            for (int i = 0; i < VW; i++) p[k * NR + v + i] = load1(bv + (i < rows ? i : rows - 1) * pitch, k);
+            for (int i = 0; i < VW; i++) p[k * NR + v + i] = load_w(b, row + (i < rows ? i : rows - 1) * pitch + k);
     }
 }
 #else
-DEVICE void pack_b(GLOBAL const T *b, IDX pitch, int nn, int kn, GLOBAL float *p)
+DEVICE void pack_b(GLOBAL const T *b, IDX from, IDX pitch, int nn, int kn, GLOBAL float *p)
 {
+    b += from;
     if (nn == NR)
         for (int k = 0; k < kn; k++, b += pitch)
             for (int j = 0; j < NR; j += VW) VSTORE(LOADT(b + j), 0, p + k * NR + j);
@@ -295,12 +322,12 @@ DEVICE void vector_row(GLOBAL const T *x, int present, float none, int nn, float
 
 /* per: rows that share one element of scale. has: bits of BIAS, LS, SCALE, Z. a_size, t_size, group_size:
  * floats of scratch for one tile's copy of A, for the tiles themselves, and for all of a group. */
-KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
+KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN_AS(W, b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
                        TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(TY, y), TENSOR_OUT(z),
                        BUFFER(float, scratch), int m, int n, int k, int kc, int per, int has, int add, int a_size,
                        int t_size, IDX group_size)
 {
-    BEGIN(a); BEGIN(b); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z); BEGIN(scratch);
+    BEGIN(a); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z); BEGIN(scratch);
     int panels = (n + NR - 1) / NR, tiles = (m + MR - 1) / MR;
     int gx = (int)get_num_groups(0), gy = (int)get_num_groups(1);
     int p0 = (int)((IDX)panels * GROUP(0) / gx), p1 = (int)((IDX)panels * (GROUP(0) + 1) / gx);
@@ -310,8 +337,8 @@ KERNEL WG(1) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(re
     for (int k0 = 0; k0 < k; k0 += kc) {
         int kn = k - k0 < kc ? k - k0 : kc;
         for (int p = p0; p < p1; p++) {
-            GLOBAL const T *bp = TB ? b + p * NR * b_pitch + k0 : b + k0 * b_pitch + p * NR;
-            pack_b(bp, b_pitch, n - p * NR < NR ? n - p * NR : NR, kn, bs + (IDX)(p - p0) * kc * NR);
+            IDX from = b_off + (TB ? p * NR * b_pitch + k0 : k0 * b_pitch + p * NR);
+            pack_b(b, from, b_pitch, n - p * NR < NR ? n - p * NR : NR, kn, bs + (IDX)(p - p0) * kc * NR);
         }
         for (int q = q0; q < q1; q++) {
             int r0 = tile_row(q, m);

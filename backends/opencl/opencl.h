@@ -57,9 +57,19 @@ ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, co
                         ivl_kernel **k_p);
 void ivl_cl_programs_free(ivl_cl_device *d);
 
-/* What OpenCL devices do better than the portable kernels. gemm.c */
-enum { IVL_CL_IMPLS = 4 };
+/* impls.c: what OpenCL devices do better than the portable kernels. */
+enum { IVL_CL_IMPLS = 7 };
 extern const ivl_impl ivl_cl_impls[IVL_CL_IMPLS];
+/* gemm.c: matrix products in packed panels, on CPUs; linear_few.c: linear for few rows, on CPUs. */
+#define IMPL(name)                                                                                           \
+    bool ivl_cl_##name##_fits(const ivl_caps *c, const ivl_node *n);                                         \
+    ivl_status ivl_cl_##name##_prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p);  \
+    ivl_status ivl_cl_##name##_run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer tmp, int64_t off); \
+    extern const ivl_tune_space ivl_cl_##name##_space;
+IMPL(packed)
+IMPL(few)
+#undef IMPL
+size_t ivl_cl_packed_scratch(const ivl_caps *c, const ivl_node *n);
 
 /* cache.c: compiled programs on disk. A key is 64 hexadecimal digits; load returns NULL unless an intact
  * entry is there. Nothing here fails: a cache that cannot be used is only slow. */

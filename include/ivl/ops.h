@@ -230,7 +230,8 @@ typedef struct ivl_cast_attr { ivl_dtype dtype; } ivl_cast_attr;
 ivl_val ivl_cast(ivl_graph *g, ivl_val x, ivl_dtype dtype);       /* round to nearest even */
 ivl_val ivl_add(ivl_graph *g, ivl_val a, ivl_val b);              /* same shape */
 
-/* y[..,N] = x[..,K] w[N,K]^T + b[N]; b may be IVL_NONE. */
+/* y[..,N] = x[..,K] w[N,K]^T + b[N]; b may be IVL_NONE. With x in f32, w may be quantised (q8_0, q4_0, q4_1; K a
+ * multiple of 32): its values come from blocks, and no gradient passes. */
 ivl_val ivl_linear(ivl_graph *g, ivl_val x, ivl_val w, ivl_val b);
 /* y[M,N] = op(a) op(b) with op = transpose where ta/tb; leading axes of a and b fold into rows. dtype of
  * y: that of a. linear's gradients are matmuls (dx = dy w, dw = dy^T x). */
@@ -282,7 +283,8 @@ ivl_val ivl_patchify(ivl_graph *g, ivl_val px, ivl_val keep, ivl_patchify_attr a
 /* x[B,K,C], cls[C], pos[1+G,C], keep i32[B,K]? -> [B,1+K,C]: row 0 = cls + pos[0], row 1+k = x[k] +
  * pos[1 + keep[k]] (keep absent: K = G). */
 ivl_val ivl_vit_tokens(ivl_graph *g, ivl_val x, ivl_val cls, ivl_val pos, ivl_val keep);
-ivl_val ivl_embed(ivl_graph *g, ivl_val table, ivl_val ids);      /* table[V,C], ids i32[B,N] */
+/* table[V,C] (quantised: then y is f32, and no gradient passes), ids i32[B,N] -> [B,N,C] */
+ivl_val ivl_embed(ivl_graph *g, ivl_val table, ivl_val ids);
 ivl_val ivl_gather_rows(ivl_graph *g, ivl_val x, ivl_val index);  /* x[B,N,C], i32[B] -> [B,C] */
 ivl_val ivl_mean(ivl_graph *g, ivl_val x);                        /* x[B,N,C] -> [B,1,C] over N */
 

@@ -1,17 +1,21 @@
 /* embed: one group per position. An id out of range is clamped, so that no launch leaves its tensors. */
 #include "dialect.h"
 #include "rows.h"
+#include "quant.h"
 
 #define ID(ids, i, vocab) ((ids)[i] < 0 ? 0 : (ids)[i] < (vocab) ? (ids)[i] : (vocab) - 1)
 
-KERNEL WG(WG_SIZE) void embed_fwd(TENSOR_IN(table), TENSOR_IN_AS(int, ids), TENSOR_OUT(y), int vocab,
+KERNEL WG(WG_SIZE) void embed_fwd(TENSOR_IN_AS(W, table), TENSOR_IN_AS(int, ids), TENSOR_OUT(y), int vocab,
                                   int cols)
 {
-    BEGIN(table); BEGIN(ids); BEGIN(y);
-    IDX p = GROUP(0);
-    table += (IDX)ID(ids, p, vocab) * table_pitch;
+    BEGIN(ids); BEGIN(y);
+    IDX p = GROUP(0), row = table_off + (IDX)ID(ids, p, vocab) * table_pitch;
     y += p * y_pitch;
-    EACH_COLUMN(i, cols) y[i] = table[i];
+#ifdef W_QUANT
+    EACH_COLUMN(i, cols) y[i] = load_w(table, row + i);
+#else
+    EACH_COLUMN(i, cols) y[i] = table[row + i];
+#endif
 }
 
 KERNEL WG(WG_SIZE) void embed_zero(TENSOR_OUT_AS(float, dw), int rows, int cols, int per)

@@ -8,12 +8,12 @@
  *  +--+  +------+
  *  |ta|  |  y   | BM
  *  +--+  +------+
- * Sums over k ascend one by one. Every form of linear and matmul is this one kernel, its epilogue chosen by
- * flags, so fused and unfused forms have the same bits:
- *   v = sum + bias; linear_gelu and linear_residual: z = v in T, v = gelu(z) or res + scale ls z. */
+ * Sums over k ascend one by one. Every form of linear and matmul is this one kernel, with its epilogue. */
 #include "dialect.h"
 #include "math.h"
 #include "rows.h"
+#include "quant.h"
+#include "epilogue.h"
 
 #ifndef BM
 #define BM 64
@@ -34,44 +34,20 @@
 #define PAD 1 /* lanes that write a column of a tile hit different banks */
 #endif
 
-/* as in ops/gemm_tiled.c */
-enum { HAS_BIAS = 1, HAS_LS = 2, HAS_SCALE = 4, HAS_Z = 8 };
-enum { ADD_Y = 16, ADD_Z = 32, GELU = 64, RESIDUAL = 128 };
-
-typedef struct epilogue {
-    GLOBAL const T *bias, *res, *ls;
-    GLOBAL const float *scale;
-    GLOBAL O *y;
-    GLOBAL T *z;
-    IDX res_pitch, y_pitch, z_pitch;
-    int flags, per_sample; /* rows that share one scale */
-} epilogue;
-
-DEVICE void finish(const epilogue *e, IDX r, int c, float v)
-{
-    if (e->flags & HAS_BIAS) v += load1(e->bias, c);
-    if (e->flags & (GELU | RESIDUAL)) v = round_t(v);
-    if (e->flags & HAS_Z) put1(e->z, r * e->z_pitch + c, v, e->flags & ADD_Z);
-    if (e->flags & GELU) v = gelu_f(v);
-    if (e->flags & RESIDUAL) {
-        float s = e->flags & HAS_SCALE ? e->scale[r / e->per_sample] : 1.0f;
-        float l = e->flags & HAS_LS ? load1(e->ls, c) : 1.0f;
-        v = residual_f(load1(e->res, r * e->res_pitch + c), s, l, v);
+/* tile[p, i] = element (i0 + i, k0 + p) of op(x)[n, k], 0 outside; x begins at element x_off; along: an element's
+ * neighbours in memory are those with the next i, else those with the next k. */
+#define LOAD_TILE(name, type, load)                                                                          \
+    DEVICE void name(LOCAL float *tile, int size, GLOBAL const type *x, IDX x_off, IDX pitch, int along, int i0,    \
+                     int n, int k0, int k)                                                                   \
+    {                                                                                                        \
+        for (int e = LID; e < size * BK; e += WG_SIZE) {                                                     \
+            int i = along ? e % size : e / BK, p = along ? e / size : e % BK;                                \
+            IDX at = along ? (k0 + p) * pitch + i0 + i : (i0 + i) * pitch + k0 + p;                          \
+            tile[p * (size + PAD) + i] = i0 + i < n && k0 + p < k ? load(x, x_off + at) : 0.0f;              \
+        }                                                                                                    \
     }
-    put_o(e->y, r * e->y_pitch + c, v, e->flags & ADD_Y);
-}
-
-/* tile[p, i] = element (i0 + i, k0 + p) of op(x)[n, k], 0 outside; along: an element's neighbours in memory
- * are those with the next i, else those with the next k. */
-DEVICE void load_tile(LOCAL float *tile, int size, GLOBAL const T *x, IDX pitch, int along, int i0, int n,
-                      int k0, int k)
-{
-    for (int e = LID; e < size * BK; e += WG_SIZE) {
-        int i = along ? e % size : e / BK, p = along ? e / size : e % BK;
-        IDX at = along ? (k0 + p) * pitch + i0 + i : (i0 + i) * pitch + k0 + p;
-        tile[p * (size + PAD) + i] = i0 + i < n && k0 + p < k ? load1(x, at) : 0.0f;
-    }
-}
+LOAD_TILE(load_a, T, load1)
+LOAD_TILE(load_b, W, load_w)
 
 #if WG_SIZE == 1
 /* The tile of y: sums in memory, RM x 16 of them in registers during a step. */
@@ -110,19 +86,19 @@ DEVICE void step(float *acc, LOCAL const float *ta, LOCAL const float *tb)
 }
 #endif
 
-KERNEL WG(WG_SIZE) void gemm(TENSOR_IN(a), TENSOR_IN(b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
+KERNEL WG(WG_SIZE) void gemm(TENSOR_IN(a), TENSOR_IN_AS(W, b), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
                              TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(O, y), TENSOR_OUT(z), int m, int n,
                              int k, int a_along, int b_along, int per_sample, int flags)
 {
     LOCAL float ta[BK * (BM + PAD)], tb[BK * (BN + PAD)];
     TILE_SUMS;
-    BEGIN(a); BEGIN(b); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z);
+    BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z);
     epilogue e = { bias, res, ls, scale, y, z, res_pitch, y_pitch, z_pitch, flags, per_sample };
     int col = GROUP(0) * BN, row = GROUP(1) * BM;
     EACH_SUM(i, j) SUM_AT(i, j) = 0;
     for (int at = 0; at < k; at += BK) {
-        load_tile(ta, BM, a, a_pitch, a_along, row, m, at, k);
-        load_tile(tb, BN, b, b_pitch, b_along, col, n, at, k);
+        load_a(ta, BM, a, a_off, a_pitch, a_along, row, m, at, k);
+        load_b(tb, BN, b, b_off, b_pitch, b_along, col, n, at, k);
         BARRIER;
         step(acc, ta, tb);
         BARRIER;

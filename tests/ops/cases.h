@@ -15,6 +15,7 @@ typedef enum ivl_role {
     IVL_ROLE_T,     /* storage type of the run; f64 for the truth */
     IVL_ROLE_S,     /* statistics, external gradients: f32; f64 for the truth */
     IVL_ROLE_F32, IVL_ROLE_BF16, IVL_ROLE_F16, IVL_ROLE_I32, IVL_ROLE_U8, /* always this type */
+    IVL_ROLE_Q8_0, IVL_ROLE_Q4_0, IVL_ROLE_Q4_1,
     IVL_ROLE_INFER  /* outputs only: what the op's infer says */
 } ivl_role;
 

@@ -28,6 +28,12 @@ void ivl_cases_embed(ivl_case_list *list)
         snprintf(f.name, sizeof f.name, "%lldx%lld ids %lldx%lld", (long long)v, (long long)c, (long long)b,
                  (long long)n);
         ivl_case_add(list, &f);
+        for (int q = IVL_ROLE_Q8_0; c % 32 == 0 && q <= IVL_ROLE_Q4_1; q++) {
+            ivl_case blocks = f;
+            blocks.in[0].role = (ivl_role)q, blocks.dtypes = IVL_CASE_F32;
+            snprintf(blocks.name, sizeof blocks.name, "%lldx%lld in blocks %d", (long long)v, (long long)c, q);
+            ivl_case_add(list, &blocks);
+        }
         for (int add = 0; add < 2; add++) {
             ivl_case d = {
                 .op = IVL_OP_embed_bwd,

@@ -53,7 +53,42 @@ static void add(ivl_case_list *list, const size *s, int i)
     ivl_case_add(list, &b);
 }
 
+/* Few rows, and weights in blocks: k is a multiple of 32. */
+static void add_few(ivl_case_list *list, int64_t m, int64_t k, int64_t n, ivl_role weight, ivl_case_size shape)
+{
+    ivl_case c = { .op = IVL_OP_linear,
+                   .size = shape,
+                   .n_in = 3,
+                   .n_out = 1,
+                   .in = { { IVL_ROLE_T, IVL_DIMS(1, m, k), .gap = m % 3 },
+                           { weight, IVL_DIMS(n, k), .draw = { IVL_DRAW_NORMAL, 0.05, 0.1 } },
+                           { m % 2 ? IVL_ROLE_T : IVL_ROLE_ABSENT, IVL_DIMS(n) } },
+                   .out = { { IVL_ROLE_INFER, .gap = m % 2 } },
+                   .dtypes = weight == IVL_ROLE_T ? 0 : IVL_CASE_F32 };
+    snprintf(c.name, sizeof c.name, "few %lldx%lld to %lld, weight %d", (long long)m, (long long)k,
+             (long long)n, weight);
+    ivl_case_add(list, &c);
+    c.op = IVL_OP_linear_gelu, c.n_out = 2, c.out[1].role = IVL_ROLE_INFER;
+    ivl_case_add(list, &c);
+    c.op = IVL_OP_linear_residual, c.n_in = 5;
+    c.in[3] = (ivl_case_tensor){ .role = IVL_ROLE_T, IVL_DIMS(1, m, n) };
+    c.in[4] = (ivl_case_tensor){ .role = IVL_ROLE_T, IVL_DIMS(n) };
+    ivl_case_add(list, &c);
+}
+
+static void add_weights(ivl_case_list *list)
+{
+    static const ivl_role weight[] = { IVL_ROLE_T, IVL_ROLE_Q8_0, IVL_ROLE_Q4_0, IVL_ROLE_Q4_1 };
+    for (int i = 0; i < 4; i++) {
+        for (int m = 1; m <= 9; m++) add_few(list, m, m % 2 ? 32 : 96, 5 + m, weight[i], IVL_TINY);
+        add_few(list, 1, 576, 130, weight[i], IVL_NORMAL);
+        add_few(list, 3, 1536, 70, weight[i], IVL_NORMAL);
+        add_few(list, 40, 1600, 67, weight[i], IVL_NORMAL);
+    }
+}
+
 void ivl_cases_linear(ivl_case_list *list)
 {
     for (int i = 0; i < N; i++) add(list, &sizes[i], i);
+    add_weights(list);
 }

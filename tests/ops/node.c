@@ -19,6 +19,9 @@ static ivl_dtype role_dtype(ivl_role r, ivl_dtype t)
     case IVL_ROLE_F16: return IVL_F16;
     case IVL_ROLE_I32: return IVL_I32;
     case IVL_ROLE_U8: return IVL_U8;
+    case IVL_ROLE_Q8_0: return IVL_Q8_0;
+    case IVL_ROLE_Q4_0: return IVL_Q4_0;
+    case IVL_ROLE_Q4_1: return IVL_Q4_1;
     default: return IVL_F32;
     }
 }
@@ -40,8 +43,9 @@ static double draw(const ivl_draw *d, ivl_rng r, uint32_t tensor, int64_t i)
 static ivl_status place(ivl_tensor *t, int64_t gap, ivl_case_memory *m)
 {
     t->pitch = ivl_cols(t) + gap;
-    t->off = GUARD / (int64_t)ivl_dtype_bytes(t->dtype, 1) + (gap ? MISALIGN : 0);
-    m->bytes = 2 * GUARD + ivl_dtype_bytes(t->dtype, ivl_rows(t) * t->pitch + MISALIGN);
+    int block = ivl_dtype_block(t->dtype);
+    t->off = GUARD / (int64_t)ivl_dtype_bytes(t->dtype, block) * block + (gap ? MISALIGN : 0);
+    m->bytes = 2 * GUARD + ivl_dtype_bytes(t->dtype, ivl_rows(t) * t->pitch + (block > 1 ? 0 : MISALIGN));
     m->image = malloc(m->bytes);
     IVL_CHECK(m->image, IVL_ENOMEM, "out of memory for a tensor of %zu bytes", m->bytes);
     memset(m->image, 0xff, m->bytes);
@@ -50,27 +54,37 @@ static ivl_status place(ivl_tensor *t, int64_t gap, ivl_case_memory *m)
     return IVL_OK;
 }
 
-void ivl_case_fill(const ivl_tensor *t, const ivl_draw *d, const char *name, uint32_t which)
+/* Row i of t becomes v. */
+static void store_row(const ivl_tensor *t, int64_t i, const double *v)
+{
+    int64_t at = t->off + i * t->pitch, cols = ivl_cols(t);
+    float x[IVL_QUANT_BLOCK];
+    if (ivl_dtype_block(t->dtype) == 1)
+        for (int64_t j = 0; j < cols; j++) ivl_store(t->buf.host, t->dtype, at + j, v[j]);
+    else
+        for (int64_t j = 0; j < cols; j += IVL_QUANT_BLOCK) {
+            for (int k = 0; k < IVL_QUANT_BLOCK; k++) x[k] = (float)v[j + k];
+            ivl_quantise((char *)t->buf.host + ivl_dtype_bytes(t->dtype, at + j), t->dtype, x, IVL_QUANT_BLOCK);
+        }
+}
+
+/* Values, or (values NULL) drawn ones. */
+static void fill_rows(const ivl_tensor *t, const ivl_draw *d, const char *name, uint32_t which, const double *values)
 {
     ivl_rng r = ivl_rng_make(1, name);
     int64_t rows = ivl_rows(t), cols = ivl_cols(t);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++)
-            ivl_store(t->buf.host, t->dtype, t->off + i * t->pitch + j, draw(d, r, which, i * cols + j));
+    double *v = malloc((size_t)(cols + 1) * sizeof *v);
+    if (!v) abort();
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < cols; j++) v[j] = values ? values[i * cols + j] : draw(d, r, which, i * cols + j);
+        store_row(t, i, v);
+    }
+    free(v);
 }
 
-/* Writes values, or drawn ones. */
-static void fill(const ivl_tensor *t, const ivl_case_tensor *d, const char *name, uint32_t which,
-                 const double *values)
+void ivl_case_fill(const ivl_tensor *t, const ivl_draw *d, const char *name, uint32_t which)
 {
-    if (!values) {
-        ivl_case_fill(t, &d->draw, name, which);
-        return;
-    }
-    int64_t rows = ivl_rows(t), cols = ivl_cols(t);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++)
-            ivl_store(t->buf.host, t->dtype, t->off + i * t->pitch + j, values[i * cols + j]);
+    fill_rows(t, d, name, which, NULL);
 }
 
 static ivl_status make_inputs(const ivl_case *c, ivl_dtype t, double *const *values, ivl_case_node *cn)
@@ -81,7 +95,7 @@ static ivl_status make_inputs(const ivl_case *c, ivl_dtype t, double *const *val
         if (d->role == IVL_ROLE_ABSENT) continue;
         cn->x[i] = ivl_tensor_make(role_dtype(d->role, t), d->rank, d->dim);
         IVL_TRY(place(&cn->x[i], d->gap, &cn->mx[i]));
-        fill(&cn->x[i], d, c->name, (uint32_t)i, values ? values[i] : NULL);
+        fill_rows(&cn->x[i], &d->draw, c->name, (uint32_t)i, values ? values[i] : NULL);
         cn->n.in[i] = (ivl_val){ i };
         cn->n.x[i] = &cn->x[i];
     }
@@ -105,7 +119,7 @@ static ivl_status make_outputs(const ivl_case *c, ivl_dtype t, double *const *ol
                   ivl_op_get(c->op)->name, i);
         IVL_TRY(place(&cn->y[i], c->out[i].gap, &cn->my[i]));
         if (c->add_mask >> i & 1)
-            fill(&cn->y[i], &c->out[i], c->name, OLD + (uint32_t)i, old ? old[i] : NULL);
+            fill_rows(&cn->y[i], &c->out[i].draw, c->name, OLD + (uint32_t)i, old ? old[i] : NULL);
     }
     return IVL_OK;
 }

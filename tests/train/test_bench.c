@@ -1,4 +1,5 @@
-/* Rows of a task: every node is counted once, files come back as they were, and tasks refuse what they cannot do. */
+/* Rows of a task: every node is counted once, files come back as they were, and tasks refuse what they cannot
+ * do. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@ static void check_order(const ivl_bench *b)
     double above = HUGE_VAL;
     for (int i = 0, end; i < b->n; i = end) {
         double most = 0;
-        for (end = i; end < b->n && !strcmp(b->row[i].op, b->row[end].op) && !strcmp(b->row[i].shapes, b->row[end].shapes);
+        for (end = i; end < b->n && !strcmp(b->row[i].op, b->row[end].op) &&
+                      !strcmp(b->row[i].shapes, b->row[end].shapes);
              end++)
             most = fmax(most, b->row[end].time.median * b->row[end].times);
         ck_assert_double_le(most, above);
@@ -70,13 +72,16 @@ START_TEST(test_files)
     ivl_device *dev = open_device(NULL);
     ivl_task *t = open_task(dev, "text");
     ivl_bench b = { 0 }, back = { 0 };
-    ivl_bench_roofs r = { .flops = 1e11, .copy = 1e10, .read = { 1e11, 5e10, 1e10 }, .level = { 1 << 15, 1 << 20, 1 << 29 } };
+    ivl_bench_roofs r = {
+        .flops = 1e11, .copy = 1e10, .read = { 1e11, 5e10, 1e10 }, .level = { 1 << 15, 1 << 20, 1 << 29 }
+    };
     ivl_bench_options all = quick;
     char path[] = "/tmp/ivl-test-XXXXXX";
     int fd = mkstemp(path);
     all.all = true;
     ck_assert(ivl_bench_task(&b, dev, t, &r, &all) == IVL_OK);
-    ck_assert_msg(ivl_bench_save(&b, path) == IVL_OK && ivl_bench_load(path, &back) == IVL_OK, "%s", ivl_last_error());
+    ck_assert_msg(ivl_bench_save(&b, path) == IVL_OK && ivl_bench_load(path, &back) == IVL_OK, "%s",
+                  ivl_last_error());
     ck_assert_int_eq(b.n, back.n);
     for (int i = 0; i < b.n; i++) {
         ck_assert_str_eq(b.row[i].impl, back.row[i].impl);

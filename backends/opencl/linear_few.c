@@ -1,0 +1,54 @@
+/* linear, linear_gelu and linear_residual for few rows on CPUs (linear_few.cl). */
+#include "backends/opencl/opencl.h"
+#include "ops/gemm_tiled.h"
+
+enum { P_R, N_PARAM, MOST_ROWS = 8 };
+enum { GROUP_WORK = 1 << 16 }; /* elements of w: some ten microseconds */
+
+static int vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->vec_f32 >= 8 ? 8 : 4; }
+
+/* Sums, and what they are made of, fit the registers. */
+static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
+{
+    int m = (int)ivl_rows(n->x[0]), registers = vector_width(c) == 16 ? 32 : 16;
+    param[P_R] = m == 1 ? 4 : m * 4 + 2 * m <= registers ? 4 : m * 2 + 2 * m <= registers ? 2 : 1;
+}
+
+const ivl_tune_space ivl_cl_few_space = {
+    .n = N_PARAM, .name = { "R" }, .values = { { 1, 2, 4, 8 } }, .defaults = defaults,
+};
+
+bool ivl_cl_few_fits(const ivl_caps *c, const ivl_node *n)
+{
+    if (c->features & (IVL_CAP_GPU | IVL_CAP_NO_KERNELS) || c->vec_f32 < 4) return false;
+    ivl_product p = ivl_product_of(n);
+    return p.m > 0 && p.m <= MOST_ROWS && p.a->dtype != IVL_F64 && p.n < INT32_MAX / 64 && p.k < INT32_MAX / 64 &&
+           ivl_cols(p.y) == p.n;
+}
+
+ivl_status ivl_cl_few_prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
+{
+    ivl_product p = ivl_product_of(n);
+    return ivl_prep_kernel(d, p_p, 0, param, "linear_few", "linear_few", "%s %s%s -DM=%d -DR=%d -DVW=%d",
+                           ivl_t_define(p.a->dtype), ivl_o_define(p.y->dtype), ivl_w_define(p.b->dtype), (int)p.m,
+                           param[P_R], vector_width(ivl_device_caps(d)));
+}
+
+static int64_t groups(const ivl_caps *c, const ivl_product *p)
+{
+    int64_t units = c->units < 1 ? 1 : c->units, most = 4 * units, n = p->n * p->k / GROUP_WORK / units * units;
+    return n > most ? most : n > 0 ? n : p->n < units ? 1 : units;
+}
+
+ivl_status ivl_cl_few_run(ivl_stream *s, const ivl_node *n, const ivl_prep *prep, ivl_buffer scratch, int64_t off)
+{
+    (void)scratch, (void)off;
+    ivl_product p = ivl_product_of(n);
+    ivl_args a = { 0 };
+    ivl_arg_tensor(&a, p.a), ivl_arg_tensor(&a, p.b), ivl_arg_tensor(&a, p.bias), ivl_arg_tensor(&a, p.res);
+    ivl_arg_tensor(&a, p.ls), ivl_arg_tensor(&a, p.scale), ivl_arg_tensor(&a, p.y), ivl_arg_tensor(&a, p.z);
+    ivl_arg_int(&a, (int)p.n), ivl_arg_int(&a, (int)p.k);
+    ivl_arg_int(&a, p.scale ? (int)(p.m / ivl_numel(p.scale)) : 1);
+    ivl_arg_int(&a, ivl_product_flags(n, &p));
+    return ivl_enqueue(s, prep->k[0], groups(ivl_device_caps(s->dev), &p), 1, 1, 1, &a);
+}
