@@ -118,13 +118,15 @@ static ivl_status load_tensor(const ivl_weights *f, const ivl_param *q, const iv
                               void *stage, int64_t *bad_p)
 {
     ivl_dtype via = t->type == IVL_F64 ? IVL_F64 : IVL_F32;
+    bool blocks = ivl_dtype_block(q->blocks) > 1 && q->blocks == t->type;
     for (int64_t k, at = 0; at < t->elements; at += k) {
         k = t->elements - at < PIECE ? t->elements - at : PIECE;
         IVL_TRY(ivl_weights_read(f, t, at, k, via, stage));
         if (via == IVL_F32) *bad_p += count_bad(stage, k);
         else
             for (int64_t i = 0; i < k; i++) *bad_p += !isfinite(((double *)stage)[i]);
-        IVL_TRY(ivl_param_write(q, s, IVL_WEIGHT, at, k, stage, via));
+        if (blocks) IVL_TRY(ivl_weights_read(f, t, at, k, t->type, stage)); /* as they are */
+        IVL_TRY(ivl_param_write(q, s, IVL_WEIGHT, at, k, stage, blocks ? t->type : via));
     }
     return IVL_OK;
 }
@@ -208,6 +210,23 @@ ivl_status ivl_checkpoint_match(const char *dir, const ivl_params *p, const ivl_
     ivl_load_report_free(&r);
     ivl_weights_close(f);
     return st;
+}
+
+static ivl_dtype type_in_file(void *ctx, const ivl_param *q)
+{
+    const ivl_weights_tensor *t = ivl_weights_find(ctx, q->file);
+    bool fits = t && q->part == IVL_PART_LLM && !q->trainable && q->rank == 2 && same_shape(q, t);
+    int block = fits ? ivl_dtype_block(t->type) : 1;
+    return block > 1 && q->dim[1] % block == 0 ? t->type : IVL_F32;
+}
+
+ivl_status ivl_checkpoint_keep_blocks(const char *dir, ivl_params *p)
+{
+    ivl_weights *f = NULL;
+    IVL_TRY(ivl_weights_open(dir, &f));
+    ivl_status s = ivl_params_keep_blocks(p, type_in_file, f);
+    ivl_weights_close(f);
+    return s;
 }
 
 /* --- save ----------------------------------------------------------------------------------------- */

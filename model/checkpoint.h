@@ -52,6 +52,10 @@ typedef struct ivl_load_options {
 ivl_status ivl_checkpoint_load(const char *dir, const ivl_params *p, ivl_stream *s, const ivl_load_options *o,
                                ivl_load_report *report_p);
 
+/* Lets the frozen matrices of a language model stay quantised where DIR has them so (GGUF files): same values, a
+ * fraction of the memory. Before ivl_params_alloc in f32. */
+ivl_status ivl_checkpoint_keep_blocks(const char *dir, ivl_params *p);
+
 /* Only compares names and shapes, with the same errors; the parameters need not be allocated. */
 ivl_status ivl_checkpoint_match(const char *dir, const ivl_params *p, const ivl_load_options *o);
 

@@ -59,6 +59,7 @@ typedef struct ivl_param {
     int         layer, depth; /* for layer-wise decay: 0 (embeddings) .. depth (top), see ivl_param_rate */
     ivl_init    init;
     double      init_a, init_b;
+    ivl_dtype   blocks;     /* quantised: kept so, in memory of its own outside of the flat layout; else IVL_F32 */
     int64_t     first;      /* element of the flat layout */
     /* Shapes always; places after ivl_params_alloc. Only value unless trainable and allocated for training.
      * value and master are one memory when the compute type is their own. */
@@ -103,6 +104,10 @@ const ivl_param *ivl_params_find(const ivl_params *p, const char *name);
 const ivl_param *ivl_params_find_file(const ivl_params *p, const char *file); /* by its name in files */
 /* Factor on the learning rate under layer-wise decay: min(1, decay^(depth - layer - 1)). */
 double ivl_param_rate(int layer, int depth, double decay);
+
+/* Frozen matrices that stay quantised: type(ctx, q) says in which type, IVL_F32: not. Before ivl_params_alloc, whose
+ * compute type is then f32. */
+ivl_status ivl_params_keep_blocks(ivl_params *p, ivl_dtype (*type)(void *ctx, const ivl_param *q), void *ctx);
 
 /* Device memory, zeroed, in slabs that the device allows. training: also gradient, master copy and moments of
  * what is trainable. Statistics are f32 (f64 when dtype is f64). Once per params. */

@@ -5,12 +5,14 @@
  *   master, m, v the same; each cut at the same places into slabs that the device can allocate
  *
  * Every parameter starts at a multiple of PAD elements; the gaps stay zero, and zero is a fixed point of
- * AdamW, so flat kernels need not know of them. */
+ * AdamW, so flat kernels need not know of them. Quantised parameters lie apart, each in an allocation of its own. */
 #include "model/params_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/dtype.h"
 
 enum { PAD = 64 }; /* elements: 128 bytes of 16-bit weights, the largest alignment met */
 
@@ -30,10 +32,13 @@ static ivl_tensor *kind_of_range(ivl_range *r, int k)
 
 /* --- order ---------------------------------------------------------------------------------------- */
 
+static bool in_blocks(const ivl_param *q) { return ivl_dtype_block(q->blocks) > 1; }
+
 /* `first` still holds the number of the row, which is block order. */
 static int by_range(const void *a, const void *b)
 {
     const ivl_param *x = a, *y = b;
+    if (in_blocks(x) != in_blocks(y)) return in_blocks(x) ? 1 : -1;
     if (x->trainable != y->trainable) return x->trainable ? -1 : 1;
     if (x->group != y->group) return x->group < y->group ? -1 : 1;
     if (x->decay != y->decay) return x->decay ? -1 : 1;
@@ -50,14 +55,19 @@ static void order(ivl_params *p)
 {
     for (int i = 0; i < p->n; i++) p->param[i].first = i;
     qsort(p->param, (size_t)p->n, sizeof *p->param, by_range);
+    p->elements = p->trainable = p->store->n_flat = 0;
     for (int i = 0; i < p->n; i++) {
         ivl_param *q = &p->param[i];
         q->first = p->elements;
+        q->value = ivl_tensor_make(q->blocks, q->rank, q->dim);
+        q->value.name = q->name;
+        if (in_blocks(q)) continue;
+        p->store->n_flat++;
         p->elements += padded(q->elements);
         if (q->trainable) p->trainable = p->elements;
-        q->value = ivl_tensor_make(IVL_F32, q->rank, q->dim);
-        q->value.name = q->name;
     }
+    for (int i = 0; i < p->n; i++) p->store->by_name[i] = i;
+    qsort_r(p->store->by_name, (size_t)p->n, sizeof *p->store->by_name, by_name, p);
 }
 
 /* --- cutting -------------------------------------------------------------------------------------- */
@@ -79,7 +89,7 @@ static ivl_status cut(ivl_params *p, const int64_t max[2])
 {
     ivl_params_store *st = p->store;
     forget_names(p);
-    for (int i = 0; i < p->n; i++) {
+    for (int i = 0; i < st->n_flat; i++) {
         const ivl_param *q = &p->param[i];
         int64_t n = padded(q->elements), limit = max[q->trainable];
         IVL_CHECK(n <= limit, IVL_ENOMEM, "%s has %lld elements; one allocation of this device holds %lld",
@@ -110,12 +120,26 @@ ivl_status ivl_params_layout(ivl_params *p, const ivl_params_options *o)
     size_t n = (size_t)p->n + 1;
     ivl_params_store *st = p->store = calloc(1, sizeof *p->store);
     if (st) st->slab = calloc(n, sizeof *st->slab), st->by_name = calloc(n, sizeof *st->by_name);
+    if (st) st->blocks = calloc(n, sizeof *st->blocks);
     p->range = calloc(n, sizeof *p->range); /* at most one slab and one range per parameter */
-    IVL_CHECK(st && st->slab && st->by_name && p->range, IVL_ENOMEM, "out of memory");
+    IVL_CHECK(st && st->slab && st->by_name && st->blocks && p->range, IVL_ENOMEM, "out of memory");
     st->layerwise = o->layerwise;
     order(p);
-    for (int i = 0; i < p->n; i++) st->by_name[i] = i;
-    qsort_r(st->by_name, (size_t)p->n, sizeof *st->by_name, by_name, p);
+    return cut(p, (int64_t[]){ INT64_MAX, INT64_MAX });
+}
+
+ivl_status ivl_params_keep_blocks(ivl_params *p, ivl_dtype (*type)(void *ctx, const ivl_param *q), void *ctx)
+{
+    IVL_CHECK(!p->store->allocated, IVL_EINVAL, "these parameters are allocated already");
+    for (int i = 0; i < p->n; i++) {
+        ivl_param *q = &p->param[i];
+        ivl_dtype t = type(ctx, q);
+        int block = ivl_dtype_block(t);
+        IVL_CHECK(block == 1 || (!q->trainable && q->rank == 2 && q->dim[1] % block == 0), IVL_EUNSUPPORTED,
+                  "%s: only frozen matrices whose rows are whole blocks stay quantised", q->name);
+        q->blocks = block > 1 ? t : IVL_F32;
+    }
+    order(p);
     return cut(p, (int64_t[]){ INT64_MAX, INT64_MAX });
 }
 
@@ -210,7 +234,11 @@ static void place_all(ivl_params *p, const kinds *k, const char **names[2])
 {
     const ivl_params_store *st = p->store;
     const ivl_slab *b = st->slab;
-    for (int i = 0; i < p->n; i++) {
+    for (int i = st->n_flat; i < p->n; i++) {
+        p->param[i].value.buf = st->blocks[i];
+        p->param[i].value.name = names[0][i * IVL_KINDS];
+    }
+    for (int i = 0; i < st->n_flat; i++) {
         ivl_param *q = &p->param[i];
         while (q->first >= b->first + b->elements) b++;
         for (int j = 0; j < IVL_KINDS; j++)
@@ -236,6 +264,8 @@ static bool has_kind(const ivl_slab *b, const kinds *k, int j)
     return !j || (b->trainable && k->has[j] && (j != 2 || !k->one_memory));
 }
 
+static size_t block_bytes(const ivl_param *q) { return ivl_dtype_bytes(q->blocks, q->elements); }
+
 /* Before anything is taken: a host that promises more than it has would kill the program later. */
 static ivl_status check_room(const ivl_params *p, const ivl_device *dev, const kinds *k)
 {
@@ -244,6 +274,7 @@ static ivl_status check_room(const ivl_params *p, const ivl_device *dev, const k
         for (int j = 0; j < IVL_KINDS; j++)
             if (has_kind(&p->store->slab[i], k, j))
                 all += ivl_dtype_bytes(k->dtype[j], p->store->slab[i].elements);
+    for (int i = p->store->n_flat; i < p->n; i++) all += block_bytes(&p->param[i]);
     IVL_CHECK(!room || all <= room, IVL_ENOMEM,
               "%s: %zu MiB for the model's %s, and %zu MiB are there: take a smaller model or another device",
               dev->spec, all >> 20, k->has[1] ? "weights, gradients and moments" : "weights", room >> 20);
@@ -253,6 +284,8 @@ static ivl_status check_room(const ivl_params *p, const ivl_device *dev, const k
 static ivl_status allocate(ivl_params *p, ivl_device *dev, ivl_stream *s, const kinds *k)
 {
     IVL_TRY(check_room(p, dev, k));
+    for (int i = p->store->n_flat; i < p->n; i++)
+        IVL_TRY(ivl_alloc(dev, IVL_MEM_DEVICE, block_bytes(&p->param[i]), &p->store->blocks[i]));
     for (int i = 0; i < p->store->n_slabs; i++) {
         ivl_slab *b = &p->store->slab[i];
         for (int j = 0; j < IVL_KINDS; j++) {
@@ -271,6 +304,8 @@ static ivl_status lay_out(ivl_params *p, ivl_device *dev, const ivl_caps *caps, 
     IVL_CHECK(dtype == IVL_F32 || dtype == IVL_BF16 || dtype == IVL_F16 || dtype == IVL_F64, IVL_EUNSUPPORTED,
               "weights are f32, bf16, f16 or f64, not %s", ivl_dtype_name(dtype));
     IVL_CHECK(!p->store->allocated, IVL_EINVAL, "these parameters are allocated already");
+    IVL_CHECK(dtype == IVL_F32 || p->store->n_flat == p->n, IVL_EUNSUPPORTED,
+              "quantised weights go with values in f32, not in %s", ivl_dtype_name(dtype));
     kinds k = kinds_of(dtype, training);
     int64_t max = caps && caps->max_alloc ? (int64_t)caps->max_alloc : INT64_MAX;
     ivl_stream *s = NULL;
@@ -305,8 +340,10 @@ void ivl_params_destroy(ivl_params *p)
     for (int i = 0; i < p->n; i++) names_free(&p->param[i]);
     for (int i = 0; p->store && i < p->store->n_slabs; i++)
         for (int j = 0; j < IVL_KINDS; j++) ivl_release(p->store->slab[i].buf[j]);
+    for (int i = 0; p->store && p->store->blocks && i < p->n; i++) ivl_release(p->store->blocks[i]);
     if (p->store) {
         forget_names(p);
+        free(p->store->blocks);
         free(p->store->slab), free(p->store->by_name), free(p->store);
     }
     free(p->param), free(p->range), free(p);

@@ -17,6 +17,8 @@ typedef struct ivl_params_store {
     ivl_slab *slab;
     int       n_slabs;
     int      *by_name; /* indices of param, sorted by name */
+    int       n_flat;  /* parameters of the flat layout; behind them those in blocks */
+    ivl_buffer *blocks; /* of those, [n] of param */
     bool      layerwise, allocated;
 } ivl_params_store;
 

@@ -39,7 +39,7 @@ const ivl_gguf_tensor *ivl_gguf_at(const ivl_gguf *f, int i);         /* sorted 
 const ivl_gguf_tensor *ivl_gguf_find(const ivl_gguf *f, const char *name); /* NULL if there is none */
 
 /* Elements [first, first + n), converted; IVL_EINVAL outside the tensor. Any element may be first, also of a
- * quantised tensor. */
+ * quantised tensor. Whole blocks of one may be read as they are (to: its own type). */
 ivl_status ivl_gguf_read(const ivl_gguf_tensor *t, int64_t first, int64_t n, ivl_dtype to, void *dst);
 
 /* Metadata. Each getter leaves *v_p alone when the key is absent and refuses another kind: int takes every whole

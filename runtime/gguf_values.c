@@ -57,10 +57,16 @@ ivl_status ivl_gguf_read(const ivl_gguf_tensor *t, int64_t first, int64_t n, ivl
               "%s: tensor '%.100s': elements %lld to %lld of %lld", t->file, t->name, (long long)first,
               (long long)(first + n), (long long)t->elements);
     enum { PIECE = 512 };
-    IVL_CHECK(ivl_dtype_block(to) == 1, IVL_EINVAL, "tensors are read as plain numbers, not as %s", ivl_dtype_name(to));
+    int block = ivl_dtype_block(t->type);
+    if (block > 1 && to == t->type && first % block == 0 && n % block == 0) {
+        memcpy(dst, (const char *)t->data + ivl_dtype_bytes(to, first), ivl_dtype_bytes(to, n));
+        return IVL_OK;
+    }
+    IVL_CHECK(ivl_dtype_block(to) == 1, IVL_EINVAL,
+              "%s: tensor '%.100s': read as plain numbers or in its own whole blocks, not as %s", t->file, t->name,
+              ivl_dtype_name(to));
     _Alignas(16) char in[8 * PIECE]; /* of a mapping that may be aligned to nothing */
     float x[PIECE];
-    int block = ivl_dtype_block(t->type);
     for (int64_t at = first, end = first + n, k; at < end; at += k) {
         int64_t skip = at % block, room = PIECE - skip;
         k = end - at < room ? end - at : room;

@@ -37,6 +37,7 @@ static ivl_status load_weights(const char *model, ivl_device *dev, ivl_stream *s
     ivl_load_options load = { .check_nan = true };
     IVL_TRY(ivl_params_create(&l->config.tower, &o, &l->params));
     IVL_TRY(ivl_checkpoint_match(model, l->params, &load));
+    if (compute == IVL_F32) IVL_TRY(ivl_checkpoint_keep_blocks(model, l->params));
     IVL_TRY(ivl_params_alloc(l->params, dev, compute, false));
     return ivl_checkpoint_load(model, l->params, s, &load, NULL);
 }

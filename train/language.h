@@ -12,7 +12,8 @@ typedef struct ivl_language {
     ivl_tokenizer  *tok;
 } ivl_language;
 
-/* All of l; the caller frees it, also after a failure. A tokenizer that is larger than the model is refused. */
+/* All of l; the caller frees it, also after a failure. A tokenizer that is larger than the model is refused. Quantised
+ * weights stay quantised where compute is f32. */
 ivl_status ivl_language_load(const char *model, ivl_device *dev, ivl_stream *s, ivl_dtype compute, ivl_language *l);
 void       ivl_language_free(ivl_language *l);
 

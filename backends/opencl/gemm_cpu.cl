@@ -11,7 +11,6 @@
  * (Goto & van de Geijn, 2008, is the classic form; A needs no packing here where its rows lie along k.) */
 #include "dialect.h"
 #include "math.h"
-#include "quant.h"
 
 #ifndef MR
 #define MR 6
@@ -28,6 +27,8 @@
 #ifndef EPILOGUE
 #define EPILOGUE 0 /* 0: + bias; 1: gelu(h = + bias); 2: res + scale ls (h = + bias) */
 #endif
+
+#include "quant.h"
 
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -133,26 +134,12 @@ HALF(VW)
 #define LOADT(p) VLOAD(0, p)
 #endif
 
-/* VW elements of B from element i, which is a multiple of 4 where B is quantised. */
+/* VW elements of B from element i, which is a multiple of VW where B is quantised. */
 #ifdef W_QUANT
-typedef CAT(uchar, VW) VBU __attribute__((aligned(1)));
-typedef CAT(char, VW) VB __attribute__((aligned(1)));
 DEVICE VF load_b(GLOBAL const W *p, IDX i)
 {
     GLOBAL const uchar *block = W_BLOCK(p, i);
-    int at = (int)(i & 31);
-    float d = W_SCALE(block);
-#ifdef W_Q8_0
-    return d * CAT(convert_float, VW)(*(GLOBAL const VB *)(block + 2 + at));
-#else
-    CAT(uchar, VW) q = *(GLOBAL const VBU *)(block + W_BYTES - 16 + (at & 15));
-    VF v = CAT(convert_float, VW)(at < 16 ? q & (CAT(uchar, VW))15 : q >> (CAT(uchar, VW))4);
-#ifdef W_Q4_0
-    return d * (v - 8.0f);
-#else
-    return d * v + W_LEAST(block);
-#endif
-#endif
+    return value_w(W_SCALE(block), W_LEAST(block), numbers_w(block, (int)(i & 31)));
 }
 #else
 #define load_b(p, i) LOADT((p) + (i))

@@ -1,16 +1,17 @@
 /* linear for few rows of x on CPUs, as in decoding: bound by reading the weight. A group owns some rows of w and goes
  * over them R at a time; weights are read once, straight on, as they are stored, and never copied:
  *
- *      k ->                          lanes of VW partial sums for each of M x R results, summed at the end;
- *   w  ======== R rows ========      quantised weights by blocks: what a block sums up is scaled once,
- *   x  ======== M rows ========      d sum(q x) + least sum(x)
+ *      k ->
+ *   w  ======== R rows ========      lanes of VW partial sums for each of the M x R results,
+ *   x  ======== M rows ========      summed at the end
  *
- * Sums are in another order than gemm_cpu.cl's, and, among these kernels, the same for any M, R and number of groups. */
+ * Sums are in another order than gemm_cpu.cl's. Among these kernels they are the same for any M, R and number of
+ * groups, and for a quantised weight the same as for its values in f32. */
 #include "dialect.h"
 #include "math.h"
-#include "quant.h"
 #include "epilogue.h"
 #include "tile.h"
+#include "quant.h"
 
 #ifndef M
 #define M 1 /* rows of x */
@@ -22,87 +23,49 @@ typedef struct operands { GLOBAL const T *x; GLOBAL const W *w; IDX x_pitch, w_p
 #define EACH(v, n) UNROLL for (int v = 0; v < (n); v++)
 
 #ifdef W_QUANT
-typedef JOIN(uchar, VW) VU8;
-#define HALF_BLOCK 16
-
-/* Whole numbers j .. j + VW of one half of a block: high 1: values 16 to 31. */
-DEVICE V numbers(GLOBAL const uchar *block, int high, int j)
-{
-#ifdef W_Q8_0
-    return JOIN(convert_float, VW)(JOIN(vload, VW)(0, (GLOBAL const char *)(block + 2 + high * HALF_BLOCK + j)));
+#define STEP 32 /* a block */
 #else
-    VU8 q = JOIN(vload, VW)(0, block + W_BYTES - HALF_BLOCK + j);
-    V v = JOIN(convert_float, VW)(high ? q >> (VU8)4 : q & (VU8)15);
-#ifdef W_Q4_0
-    v -= 8.0f;
+#define STEP VW
 #endif
-    return v;
+
+/* s[r][m] += w[r] x[m] over elements i .. i + STEP of k; w[r]: where row r begins, in elements. */
+DEVICE __attribute__((always_inline)) void step(const operands *o, const IDX *w, int i, V s[R][M])
+{
+    V x[M][STEP / VW];
+    EACH(m, M) EACH(j, STEP / VW) x[m][j] = v_load_t(o->x + m * o->x_pitch + i + j * VW);
+    EACH(r, R)
+    {
+#ifdef W_QUANT
+        GLOBAL const uchar *block = W_BLOCK(o->w, w[r] + i);
+        float d = W_SCALE(block), least = W_LEAST(block);
+        EACH(j, STEP / VW)
+        {
+            V v = value_w(d, least, numbers_w(block, j * VW));
+            EACH(m, M) s[r][m] += v * x[m][j];
+        }
+#else
+        V v = v_load_t(o->w + w[r] + i);
+        EACH(m, M) s[r][m] += v * x[m][0];
 #endif
+    }
 }
 
 /* Rows r0 .. r0 + R of w, of which n exist (others repeat the last). */
 DEVICE __attribute__((always_inline)) void dot(const operands *o, int r0, int n, int k, float out[R][M])
 {
     V s[R][M];
-    EACH(r, R) EACH(m, M) s[r][m] = 0.0f;
-    for (int i = 0; i < k; i += 32) {
-        V x[M][32 / VW];
-#ifdef W_Q4_1
-        V xs[M];
-#endif
-        EACH(m, M)
-        {
-            EACH(j, 32 / VW) x[m][j] = VLOAD(o->x + m * o->x_pitch + i + j * VW);
-#ifdef W_Q4_1
-            xs[m] = x[m][0];
-            UNROLL for (int j = 1; j < 32 / VW; j++) xs[m] += x[m][j];
-#endif
-        }
-        EACH(r, R)
-        {
-            GLOBAL const uchar *block = W_BLOCK(o->w, o->w_off + (r0 + (r < n ? r : n - 1)) * o->w_pitch + i);
-            V part[M];
-            EACH(m, M) part[m] = 0.0f;
-            EACH(j, 32 / VW)
-            {
-                V q = numbers(block, j * VW / HALF_BLOCK, j * VW % HALF_BLOCK);
-                EACH(m, M) part[m] += q * x[m][j];
-            }
-            float d = W_SCALE(block);
-            EACH(m, M) s[r][m] += d * part[m];
-#ifdef W_Q4_1
-            float least = W_LEAST(block);
-            EACH(m, M) s[r][m] += least * xs[m];
-#endif
-        }
-    }
-    EACH(r, R) EACH(m, M) out[r][m] = v_sum(s[r][m]);
-}
-#else
-DEVICE __attribute__((always_inline)) void dot(const operands *o, int r0, int n, int k, float out[R][M])
-{
-    V s[R][M];
-    GLOBAL const T *w[R];
-    EACH(r, R) w[r] = o->w + o->w_off + (r0 + (r < n ? r : n - 1)) * o->w_pitch;
-    EACH(r, R) EACH(m, M) s[r][m] = 0.0f;
+    IDX w[R];
     int i = 0;
-    for (; i + VW <= k; i += VW) {
-        V x[M];
-        EACH(m, M) x[m] = v_load_t(o->x + m * o->x_pitch + i);
-        EACH(r, R)
-        {
-            V v = v_load_t(w[r] + i);
-            EACH(m, M) s[r][m] += v * x[m];
-        }
-    }
+    EACH(r, R) w[r] = o->w_off + (r0 + (r < n ? r : n - 1)) * o->w_pitch;
+    EACH(r, R) EACH(m, M) s[r][m] = 0.0f;
+    for (; i + STEP <= k; i += STEP) step(o, w, i, s);
     EACH(r, R) EACH(m, M)
     {
         float rest = 0;
-        for (int j = i; j < k; j++) rest += load1(o->x, m * o->x_pitch + j) * load1(w[r], j);
+        for (int j = i; j < k; j++) rest += load1(o->x, m * o->x_pitch + j) * load_w(o->w, w[r] + j);
         out[r][m] = v_sum(s[r][m]) + rest;
     }
 }
-#endif
 
 KERNEL WG(1) void linear_few(TENSOR_IN(x), TENSOR_IN_AS(W, w), TENSOR_IN(bias), TENSOR_IN(res), TENSOR_IN(ls),
                              TENSOR_IN_AS(float, scale), TENSOR_OUT_AS(O, y), TENSOR_OUT(z), int n, int k,

@@ -1,4 +1,4 @@
-/* What follows a matrix product, element by element, chosen by flags, so that fused and unfused forms have the same bits:
+/* What follows a matrix product, element by element, by flags, so that fused and unfused forms have the same bits:
  *   v = sum + bias; linear_gelu and linear_residual: z = v in T, v = gelu(z) or res + scale ls z. */
 #ifndef IVL_KERNELS_EPILOGUE_H
 #define IVL_KERNELS_EPILOGUE_H

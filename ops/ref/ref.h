@@ -45,6 +45,12 @@ static inline void ref_row(const ivl_tensor *t, int64_t row, REAL *v)
         for (int64_t i = 0; i < n; i++) v[i] = (REAL)((const float *)p)[at + i];
     else if (t->dtype == IVL_F64)
         for (int64_t i = 0; i < n; i++) v[i] = (REAL)((const double *)p)[at + i];
+    else if (ivl_dtype_block(t->dtype) > 1)
+        for (int64_t i = 0; i < n; i += IVL_QUANT_BLOCK) {
+            float x[IVL_QUANT_BLOCK];
+            ivl_dequantise(x, (const char *)p + ivl_dtype_bytes(t->dtype, at + i), t->dtype, IVL_QUANT_BLOCK);
+            for (int j = 0; j < IVL_QUANT_BLOCK; j++) v[i + j] = (REAL)x[j];
+        }
     else
         for (int64_t i = 0; i < n; i++) v[i] = (REAL)ivl_load(p, t->dtype, at + i);
 }

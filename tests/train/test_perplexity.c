@@ -98,6 +98,29 @@ START_TEST(same_bits)
 }
 END_TEST
 
+/* A quantised file, whose blocks stay as they are, against its values in f32. */
+START_TEST(same_from_blocks)
+{
+    static const ivl_dtype type[] = { IVL_Q8_0, IVL_Q4_0, IVL_Q4_1 };
+    char *want = NULL, *got = NULL;
+    size_t n = 0, m = 0;
+    for (int i = 0; i < 3; i++) {
+        ivl_convert_report r;
+        ivl_convert_options o = { .gguf = true, .has_dtype = true, .dtype = type[i] };
+        ok(ivl_convert_model(model, at("q.gguf"), &o, &r));
+        ivl_convert_report_free(&r);
+        o = (ivl_convert_options){ .has_dtype = true, .dtype = IVL_F32 };
+        ok(ivl_convert_model(at("q.gguf"), at("plain"), &o, &r));
+        ivl_convert_report_free(&r);
+        measure(at("q.gguf"), at("got.npy"), NULL, 0), measure(at("plain"), at("want.npy"), NULL, 0);
+        ok(ivl_read_file(at("got.npy"), 0, &got, &m)), ok(ivl_read_file(at("want.npy"), 0, &want, &n));
+        ck_assert_msg(n == m && !memcmp(want, got, n), "%s", ivl_dtype_name(type[i]));
+        free(got), free(want);
+        remove_tree(at("plain"));
+    }
+}
+END_TEST
+
 /* Rows of the first window are what they were; later ones know half a window at least. */
 START_TEST(windows)
 {
@@ -142,6 +165,7 @@ int main(void)
     tcase_add_checked_fixture(t, open_device, close_device);
     tcase_add_test(t, sums);
     tcase_add_test(t, same_bits);
+    tcase_add_test(t, same_from_blocks);
     tcase_add_test(t, windows);
     tcase_add_test(t, refused);
     return run_suite("perplexity", t);
