@@ -18,15 +18,19 @@
 #define R 4 /* rows of w at a time */
 #endif
 
-typedef struct operands { GLOBAL const T *x; GLOBAL const W *w; IDX x_pitch, w_pitch, w_off; } operands;
+typedef struct operands { GLOBAL const T *x; GLOBAL const W *w; IDX x_pitch, w_pitch, w_off, ahead; } operands;
 
 #define EACH(v, n) UNROLL for (int v = 0; v < (n); v++)
 
 #ifdef W_QUANT
 #define STEP 32 /* a block */
+#define AT(p, i) ((GLOBAL const uchar *)W_BLOCK(p, i))
 #else
 #define STEP VW
+#define AT(p, i) ((GLOBAL const uchar *)((p) + (i)))
 #endif
+/* Short rows end before hardware has seen their direction: the next R rows are fetched while these are worked on. */
+#define PREFETCH(p) __builtin_prefetch((const void *)(ulong)(p))
 
 /* s[r][m] += w[r] x[m] over elements i .. i + STEP of k; w[r]: where row r begins, in elements. */
 DEVICE __attribute__((always_inline)) void step(const operands *o, const IDX *w, int i, V s[R][M])
@@ -35,8 +39,9 @@ DEVICE __attribute__((always_inline)) void step(const operands *o, const IDX *w,
     EACH(m, M) EACH(j, STEP / VW) x[m][j] = v_load_t(o->x + m * o->x_pitch + i + j * VW);
     EACH(r, R)
     {
+        PREFETCH(AT(o->w, w[r] + i) + o->ahead);
 #ifdef W_QUANT
-        GLOBAL const uchar *block = W_BLOCK(o->w, w[r] + i);
+        GLOBAL const uchar *block = AT(o->w, w[r] + i);
         float d = W_SCALE(block), least = W_LEAST(block);
         EACH(j, STEP / VW)
         {
@@ -72,7 +77,7 @@ KERNEL WG(1) void linear_few(TENSOR_IN(x), TENSOR_IN_AS(W, w), TENSOR_IN(bias), 
                              int per_sample, int flags)
 {
     BEGIN(x); BEGIN(bias); BEGIN(res); BEGIN(ls); BEGIN(scale); BEGIN(y); BEGIN(z);
-    operands o = { x, w, x_pitch, w_pitch, w_off };
+    operands o = { x, w, x_pitch, w_pitch, w_off, AT(w, R * w_pitch) - (GLOBAL const uchar *)w };
     epilogue e = { bias, res, ls, scale, y, z, res_pitch, y_pitch, z_pitch, flags, per_sample };
     int from = (int)((IDX)n * GROUP(0) / NUM_GROUPS(0)), to = (int)((IDX)n * (GROUP(0) + 1) / NUM_GROUPS(0));
     for (int r0 = from; r0 < to; r0 += R) {

@@ -19,8 +19,20 @@ typedef uchar W;
 #define W_BYTES 20
 #endif
 #define W_BLOCK(p, i) ((p) + ((i) >> 5) * W_BYTES)
-#define W_SCALE(block) load_f16((GLOBAL const ushort *)(block), 0)
-#define W_LEAST(block) load_f16((GLOBAL const ushort *)(block), 1)
+#if defined(__F16C__) && defined(__OPENCL_VERSION__) && WG_SIZE == 1
+/* x86's instruction; PoCL's own way takes a dozen. */
+typedef short W_SHORTS __attribute__((ext_vector_type(8)));
+DEVICE float w_half(GLOBAL const uchar *p)
+{
+    W_SHORTS h = { *(GLOBAL const short *)p, 0, 0, 0, 0, 0, 0, 0 };
+    float4 f = __builtin_ia32_vcvtph2ps(h);
+    return f.x;
+}
+#else
+#define w_half(p) load_f16((GLOBAL const ushort *)(p), 0)
+#endif
+#define W_SCALE(block) w_half(block)
+#define W_LEAST(block) w_half((block) + 2)
 
 DEVICE float load_w(GLOBAL const W *p, IDX i)
 {

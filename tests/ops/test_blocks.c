@@ -74,8 +74,8 @@ static void same_bits(const char *spec)
         for (int rows = 1; rows <= MOST; rows += rows < 10 ? 1 : 15)
             for (int embed = 0; embed < 2; embed++) {
                 run(dev, s, &w.blocks, rows, embed, a), run(dev, s, &w.plain, rows, embed, b);
-                ck_assert_msg(!memcmp(a, b, (size_t)rows * (embed ? K : N) * sizeof *a), "%s %s, %d rows, %s", dev->spec,
-                              ivl_dtype_name(types[t]), rows, embed ? "embed" : "linear");
+                ck_assert_msg(!memcmp(a, b, (size_t)rows * (embed ? K : N) * sizeof *a), "%s %s, %d rows, %s",
+                              dev->spec, ivl_dtype_name(types[t]), rows, embed ? "embed" : "linear");
             }
         ivl_release(w.blocks.buf), ivl_release(w.plain.buf);
     }
@@ -95,7 +95,8 @@ static ivl_status record(ivl_dtype x_type, ivl_dtype w_type, int64_t k, bool tra
     ivl_tensor w = ivl_tensor_make(w_type, 2, (int64_t[]){ 64, k });
     w.name = "w";
     ok(ivl_graph_create(&g));
-    ivl_val x = ivl_input(g, "x", x_type, 2, (int64_t[]){ 3, k }), y = ivl_linear(g, x, ivl_extern(g, &w, NULL), IVL_NONE);
+    ivl_val x = ivl_input(g, "x", x_type, 2, (int64_t[]){ 3, k }),
+            y = ivl_linear(g, x, ivl_extern(g, &w, NULL), IVL_NONE);
     if (train) ivl_want_grad(g, x);
     ivl_status s = ivl_graph_status(g);
     if (s == IVL_OK && train) s = ivl_graph_backward(g, &(ivl_backward){ .out = &y, .n = 1 });
