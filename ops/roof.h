@@ -4,8 +4,8 @@
 
 #include <ivl/ops.h>
 
-/* Multiply-adds in f32 with every core busy, counted as two operations each; the best of a few launches, a fifth of a
- * second in all. 0 on a device without kernels (host). */
+/* Multiply-adds in f32 with every core busy, counted as two operations each; the best of ten launches, half a second
+ * in all. 0 on a device without kernels (host). */
 ivl_status ivl_roof_gflops(ivl_device *dev, double *gflops_p);
 
 /* Bytes a second that all cores together read from, or copy within, `bytes` of memory, again and again (copies count

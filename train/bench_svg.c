@@ -57,16 +57,19 @@ static void axes(FILE *f, const frame *m)
     fprintf(f, "<text x=\"%d\" y=\"%d\">GFLOP/s</text>\n", LEFT, TOP - 8);
 }
 
+/* The line up to the knee with its name along it, then level. */
 static void roof(FILE *f, const frame *m, double flops, double rate, const char *name)
 {
-    double knee = flops / rate, low = pow(10, m->x0), at = rate * low / 1e9, floor_y = pow(10, m->y0);
-    if (at < floor_y) low *= floor_y / at, at = floor_y;
-    fprintf(f, "<path fill=\"none\" stroke=\"#888\" d=\"M%.1f %.1fL%.1f %.1fH%d\"/>", px(m, low), py(m, at),
-            px(m, knee), py(m, flops / 1e9), W - RIGHT);
-    fprintf(
-        f,
-        "<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\" transform=\"rotate(-45 %.1f %.1f)\">%s %.3g GB/s</text>\n",
-        px(m, low) + 14, py(m, at) - 8, px(m, low) + 14, py(m, at) - 8, name, rate / 1e9);
+    double low = pow(10, m->x0), at = rate * low / 1e9, least = pow(10, m->y0), high = flops / 1e9;
+    if (at < least) low *= least / at, at = least;
+    double x = px(m, low), y = py(m, at), knee = px(m, flops / rate);
+    double angle = atan2(py(m, high) - y, knee - x) * 180 / 3.14159265358979;
+    fprintf(f, "<path fill=\"none\" stroke=\"#888\" d=\"M%.1f %.1fL%.1f %.1fH%d\"/>", x, y, knee, py(m, high),
+            W - RIGHT);
+    fprintf(f,
+            "<text x=\"12\" y=\"-4\" fill=\"#666\" transform=\"translate(%.1f %.1f) rotate(%.1f)\">%s %.3g "
+            "GB/s</text>\n",
+            x, y, angle, name, rate / 1e9);
 }
 
 static const char *colour(const char *op)
