@@ -88,8 +88,8 @@ int main(int argc, char **argv)
     ivl_device *dev = NULL;
     if (!parse(&o, argc, argv)) {
         fprintf(stderr, "usage: task [--task NAME,...] [--preset P] [--device D] [--batch N] [--text-len N]\n"
-                        "            [--new-tokens N]\n"
-                        "            [--layers N] [--image-size N] [--steps N] [--warmup N] [--dtype T]\n");
+                        "            [--new-tokens N] [--layers N] [--image-size N] [--steps N] [--warmup N]\n"
+                        "            [--dtype T]\n");
         return 2;
     }
     ivl_status s = ivl_device_open(o.device, &dev);

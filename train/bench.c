@@ -6,8 +6,7 @@
 #include "ops/roof.h"
 #include "train/blas.h"
 
-/* --- roofs
- * -------------------------------------------------------------------------------------------------------- */
+/* --- roofs -------------------------------------------------------------------------------------------------------- */
 
 ivl_status ivl_bench_measure_roofs(ivl_device *dev, ivl_bench_roofs *r_p)
 {
@@ -27,13 +26,11 @@ static double roof_of(const ivl_bench_roofs *r, double flops, double bytes)
 {
     int level = 0;
     while (level + 1 < IVL_BENCH_LEVELS && bytes > (double)r->level[level]) level++;
-    double memory = r->read[level] > 0 ? bytes / r->read[level] : 0,
-           work = r->flops > 0 ? flops / r->flops : 0;
+    double memory = r->read[level] > 0 ? bytes / r->read[level] : 0, work = r->flops > 0 ? flops / r->flops : 0;
     return memory > work ? memory : work;
 }
 
-/* --- nodes
- * -------------------------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 static bool same_tensor(const ivl_tensor *a, const ivl_tensor *b)
 {
@@ -94,32 +91,43 @@ void ivl_bench_free(ivl_bench *b)
 }
 
 typedef struct bench {
-    ivl_bench *b;
-    ivl_device *dev;
-    ivl_stream *s;
-    const ivl_bench_roofs *r;
+    ivl_bench               *b;
+    ivl_device              *dev;
+    ivl_stream              *s;
+    const ivl_plan          *p;
+    const ivl_bench_roofs   *r;
     const ivl_bench_options *o;
-    ivl_blas blas;
+    ivl_blas                 blas;
 } bench;
 
-static ivl_status measure_node(bench *w, const ivl_node *n, int times)
+static ivl_bench_row row_of(const bench *w, const ivl_node *n, int times)
 {
-    ivl_bench_row row = {
-        .op = ivl_op_get(n->op)->name, .times = times, .flops = ivl_node_flops(n), .bytes = ivl_node_bytes(n)
-    };
-    const ivl_impl *impl;
+    ivl_bench_row row = { .op = ivl_op_get(n->op)->name, .times = times, .flops = ivl_node_flops(n),
+                          .bytes = ivl_node_bytes(n) };
     describe(n, row.shapes, sizeof row.shapes);
     row.roof = roof_of(w->r, row.flops, row.bytes);
     snprintf(row.device, sizeof row.device, "%s", w->dev->spec);
+    return row;
+}
+
+static ivl_status measure_impls(bench *w, const ivl_node *n, int times)
+{
+    ivl_bench_row row = row_of(w, n, times);
+    const ivl_impl *impl;
     for (int i = 0; (impl = ivl_node_impl(w->dev, n, i)) && (i == 0 || w->o->all); i++) {
         snprintf(row.impl, sizeof row.impl, "%s", impl->name);
         row.chosen = i == 0;
         IVL_TRY(ivl_measure(w->s, n, impl, NULL, w->o->budget, &row.time));
         IVL_TRY(ivl_bench_append(w->b, &row));
     }
-    if (!w->blas.sgemm || !ivl_blas_fits(n)) return IVL_OK;
+    return IVL_OK;
+}
+
+static ivl_status measure_blas(bench *w, const ivl_node *n, int times)
+{
+    if (!ivl_blas_fits(n)) return IVL_OK;
+    ivl_bench_row row = row_of(w, n, times);
     snprintf(row.impl, sizeof row.impl, "%s", w->blas.name);
-    row.chosen = false;
     IVL_TRY(ivl_blas_measure(&w->blas, n, w->o->budget, &row.time));
     return ivl_bench_append(w->b, &row);
 }
@@ -129,24 +137,35 @@ static bool wanted(const ivl_bench_options *o, const ivl_node *n)
     return !o->op || !strcmp(o->op, ivl_op_get(n->op)->name);
 }
 
+static ivl_status each_node(bench *w, ivl_status (*measure)(bench *w, const ivl_node *n, int times))
+{
+    int nodes = ivl_plan_nodes(w->p);
+    for (int i = 0; i < nodes; i++) {
+        const ivl_node *n = ivl_plan_node(w->p, i);
+        int times = wanted(w->o, n) ? count_like(w->p, i) : 0;
+        if (w->o->progress) w->o->progress(w->o->ctx, i, nodes, ivl_op_get(n->op)->name);
+        if (times) IVL_TRY(measure(w, n, times));
+    }
+    return IVL_OK;
+}
+
+/* The library is tried at once, then closed, and comes last: its threads spin while they wait, also before the first
+ * call, and would take a core from whoever else is timed. */
 ivl_status ivl_bench_task(ivl_bench *b, ivl_device *dev, const ivl_task *t, const ivl_bench_roofs *r,
                           const ivl_bench_options *o)
 {
-    bench w = { .b = b, .dev = dev, .s = ivl_task_stream(t), .r = r, .o = o };
-    const ivl_plan *p = ivl_task_plan(t);
-    ivl_status s = o->blas ? ivl_blas_open(o->blas, &w.blas) : IVL_OK;
-    for (int i = 0; s == IVL_OK && i < ivl_plan_nodes(p); i++) {
-        const ivl_node *n = ivl_plan_node(p, i);
-        int times = wanted(o, n) ? count_like(p, i) : 0;
-        if (o->progress) o->progress(o->ctx, i, ivl_plan_nodes(p), ivl_op_get(n->op)->name);
-        if (times) s = measure_node(&w, n, times);
-    }
+    bench w = { .b = b, .dev = dev, .s = ivl_task_stream(t), .p = ivl_task_plan(t), .r = r, .o = o };
+    if (o->blas) IVL_TRY(ivl_blas_open(o->blas, &w.blas));
+    ivl_blas_close(&w.blas);
+    IVL_TRY(each_node(&w, measure_impls));
+    if (!o->blas) return IVL_OK;
+    IVL_TRY(ivl_blas_open(o->blas, &w.blas));
+    ivl_status s = each_node(&w, measure_blas);
     ivl_blas_close(&w.blas);
     return s;
 }
 
-/* --- order
- * -------------------------------------------------------------------------------------------------------- */
+/* --- order -------------------------------------------------------------------------------------------------------- */
 
 static bool same_place(const ivl_bench_row *a, const ivl_bench_row *b)
 {
@@ -161,8 +180,7 @@ void ivl_bench_sort(ivl_bench *b)
     for (int at = 0; at < b->n;) {
         int first = at;
         for (int i = at + 1; i < b->n; i++)
-            if (b->row[i].chosen && (!b->row[first].chosen || seconds(&b->row[i]) > seconds(&b->row[first])))
-                first = i;
+            if (b->row[i].chosen && (!b->row[first].chosen || seconds(&b->row[i]) > seconds(&b->row[first]))) first = i;
         ivl_bench_row head = b->row[first];
         for (int i = at, to = at; i < b->n; i++) {
             if (!same_place(&b->row[i], &head)) continue;

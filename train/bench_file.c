@@ -9,9 +9,9 @@
 static json_t *to_json(const ivl_bench_row *r)
 {
     return json_pack("{ss ss ss ss si sb sf sf sf sf sf sf si}", "device", r->device, "op", r->op, "shapes",
-                     r->shapes, "impl", r->impl, "times", r->times, "chosen", (int)r->chosen, "flops",
-                     r->flops, "bytes", r->bytes, "roof_seconds", r->roof, "seconds", r->time.median, "least",
-                     r->time.least, "most", r->time.most, "tries", r->time.tries);
+                     r->shapes, "impl", r->impl, "times", r->times, "chosen", (int)r->chosen, "flops", r->flops,
+                     "bytes", r->bytes, "roof_seconds", r->roof, "seconds", r->time.median, "least", r->time.least,
+                     "most", r->time.most, "tries", r->time.tries);
 }
 
 ivl_status ivl_bench_save(const ivl_bench *b, const char *path)
@@ -21,10 +21,8 @@ ivl_status ivl_bench_save(const ivl_bench *b, const char *path)
     for (int i = 0; s == IVL_OK && i < b->n; i++) {
         json_t *j = to_json(&b->row[i]);
         char *text = j ? ivl_json_dump(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-        if (text)
-            fprintf(out.f, "%s\n", text); /* an error shows at commit */
-        else
-            s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", path);
+        if (text) fprintf(out.f, "%s\n", text); /* an error shows at commit */
+        else s = ivl_fail(IVL_ENOMEM, __FILE__, __LINE__, "%s: out of memory", path);
         free(text), json_decref(j);
     }
     if (s != IVL_OK) {
@@ -48,10 +46,9 @@ static ivl_status from_json(json_t *j, const char *path, int line, ivl_bench_row
     int chosen;
     json_error_t e;
     *r = (ivl_bench_row){ 0 };
-    int bad =
-        json_unpack_ex(j, &e, 0, "{ss ss ss ss si sb sF sF sF sF}", "device", &device, "op", &op, "shapes",
-                       &shapes, "impl", &impl, "times", &r->times, "chosen", &chosen, "flops", &r->flops,
-                       "bytes", &r->bytes, "roof_seconds", &r->roof, "seconds", &r->time.median);
+    int bad = json_unpack_ex(j, &e, 0, "{ss ss ss ss si sb sF sF sF sF}", "device", &device, "op", &op, "shapes",
+                             &shapes, "impl", &impl, "times", &r->times, "chosen", &chosen, "flops", &r->flops,
+                             "bytes", &r->bytes, "roof_seconds", &r->roof, "seconds", &r->time.median);
     IVL_CHECK(!bad, IVL_EFORMAT, "%s:%d: no line of ivl bench: %s", path, line, e.text);
     r->op = op_name(op), r->chosen = chosen;
     IVL_CHECK(r->op, IVL_EFORMAT, "%s:%d: there is no op '%.40s'", path, line, op);
@@ -79,9 +76,7 @@ ivl_status ivl_bench_load(const char *path, ivl_bench *b_p)
     }
     free(text);
     fclose(f);
-    if (s != IVL_OK)
-        ivl_bench_free(&b);
-    else
-        *b_p = b;
+    if (s != IVL_OK) ivl_bench_free(&b);
+    else *b_p = b;
     return s;
 }

@@ -19,7 +19,7 @@ typedef struct cut {
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static int vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->vec_f32 >= 8 ? 8 : 4; }
+int ivl_cl_vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->vec_f32 >= 8 ? 8 : 4; }
 
 /* Cycles of the slowest core, about: a tile costs half a cycle per register and step, packing a few per row.
  * Drivers deal groups out in equal shares. */
@@ -34,7 +34,7 @@ static double cost(const ivl_product *s, const cut *c, int64_t panels, int64_t t
 /* The tile, the blocks of k; gx and gy still open. */
 static cut cut_begin(const ivl_caps *caps, const ivl_product *s, const int *param)
 {
-    cut c = { .mr = param[P_MR], .nv = param[P_NV], .vw = vector_width(caps) };
+    cut c = { .mr = param[P_MR], .nv = param[P_NV], .vw = ivl_cl_vector_width(caps) };
     int64_t blocks = up(s->k, param[P_KC]);
     c.kc = blocks > 1 ? (int)up(up(s->k, blocks), 16) * 16 : (int)s->k;
     c.copy_a = s->ta || s->a->dtype != IVL_F32 || s->m < c.mr;
@@ -75,7 +75,7 @@ static int64_t cut_floats(const cut *c) { return c->group_size * c->gx * c->gy; 
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 {
     ivl_product s = ivl_product_of(n);
-    int vw = vector_width(c);
+    int vw = ivl_cl_vector_width(c);
     param[P_MR] = s.m <= 4 ? 4 : vw == 16 ? 12 : 6;
     param[P_NV] = s.n <= vw ? 1 : 2;
     param[P_KC] = 1536;
@@ -99,7 +99,7 @@ size_t ivl_cl_packed_scratch(const ivl_caps *c, const ivl_node *n)
 /* The accumulators, a row of B and one element of A fit the registers, and the scratch is enough. */
 static bool valid(const ivl_caps *c, const ivl_node *n, const int *param)
 {
-    if (param[P_MR] * param[P_NV] + param[P_NV] + 1 > (vector_width(c) == 16 ? 32 : 16)) return false;
+    if (param[P_MR] * param[P_NV] + param[P_NV] + 1 > (ivl_cl_vector_width(c) == 16 ? 32 : 16)) return false;
     ivl_product s = ivl_product_of(n);
     cut t = cut_of(c, &s, param);
     return cut_floats(&t) <= scratch_floats(c, n);
@@ -177,7 +177,7 @@ ivl_status ivl_cl_packed_run(ivl_stream *st, const ivl_node *n, const ivl_prep *
     ivl_arg_buffer(&a, tmp, off / (int64_t)sizeof(float));
     ivl_arg_int(&a, (int)s.m), ivl_arg_int(&a, (int)s.n), ivl_arg_int(&a, (int)s.k), ivl_arg_int(&a, c.kc);
     ivl_arg_int(&a, s.scale ? (int)(s.m / ivl_numel(s.scale)) : 1);
-    ivl_arg_int(&a, (s.bias ? 1 : 0) | (s.ls ? 2 : 0) | (s.scale ? 4 : 0) | (s.z ? 8 : 0));
+    ivl_arg_int(&a, ivl_product_flags(n, &s));
     ivl_arg_int(&a, ivl_adds(n, 0));
     ivl_arg_int(&a, (int)c.a_size), ivl_arg_int(&a, (int)c.t_size), ivl_arg_long(&a, c.group_size);
     return ivl_enqueue(st, p->k[0], c.gx, c.gy, 1, 1, &a);

@@ -299,7 +299,7 @@ DEVICE void residual_row(const float *h, GLOBAL const T *res, float s, const flo
 #endif
 #define FULL_OR(f, ...) do { if (nn == NR) f(__VA_ARGS__, NR); else f(__VA_ARGS__, nn); } while (0)
 
-enum { BIAS = 1, LS = 2, SCALE = 4, Z = 8 };
+enum { BIAS = 1, LS = 2, SCALE = 4, Z = 8 }; /* of ops/gemm_tiled.h */
 
 /* The panel's part of a row vector; `none` where it has none. */
 DEVICE void vector_row(GLOBAL const T *x, int present, float none, int nn, float *v)

@@ -5,12 +5,10 @@
 enum { P_R, N_PARAM, MOST_ROWS = 8 };
 enum { GROUP_WORK = 1 << 16 }; /* elements of w: some ten microseconds */
 
-static int vector_width(const ivl_caps *c) { return c->vec_f32 >= 16 ? 16 : c->vec_f32 >= 8 ? 8 : 4; }
-
 /* Sums, and what they are made of, fit the registers. */
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
 {
-    int m = (int)ivl_rows(n->x[0]), registers = vector_width(c) == 16 ? 32 : 16;
+    int m = (int)ivl_rows(n->x[0]), registers = ivl_cl_vector_width(c) == 16 ? 32 : 16;
     param[P_R] = m == 1 ? 4 : m * 4 + 2 * m <= registers ? 4 : m * 2 + 2 * m <= registers ? 2 : 1;
 }
 
@@ -31,7 +29,7 @@ ivl_status ivl_cl_few_prepare(ivl_device *d, const ivl_node *n, const int *param
     ivl_product p = ivl_product_of(n);
     return ivl_prep_kernel(d, p_p, 0, param, "linear_few", "linear_few", "%s %s%s -DM=%d -DR=%d -DVW=%d",
                            ivl_t_define(p.a->dtype), ivl_o_define(p.y->dtype), ivl_w_define(p.b->dtype), (int)p.m,
-                           param[P_R], vector_width(ivl_device_caps(d)));
+                           param[P_R], ivl_cl_vector_width(ivl_device_caps(d)));
 }
 
 static int64_t groups(const ivl_caps *c, const ivl_product *p)

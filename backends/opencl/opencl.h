@@ -69,6 +69,7 @@ extern const ivl_impl ivl_cl_impls[IVL_CL_IMPLS];
 IMPL(packed)
 IMPL(few)
 #undef IMPL
+int ivl_cl_vector_width(const ivl_caps *c); /* f32 lanes of these kernels: 4, 8 or 16 */
 size_t ivl_cl_packed_scratch(const ivl_caps *c, const ivl_node *n);
 
 /* cache.c: compiled programs on disk. A key is 64 hexadecimal digits; load returns NULL unless an intact

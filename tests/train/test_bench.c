@@ -117,7 +117,7 @@ START_TEST(test_refusals)
 }
 END_TEST
 
-/* Memory is slower than a cache, and every roof is a number. */
+/* A device with kernels has roofs, and one without has none. */
 START_TEST(test_roofs)
 {
     ivl_device *dev = open_device(NULL);
