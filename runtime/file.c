@@ -11,7 +11,10 @@
 ivl_status ivl_out_open(const char *path, ivl_out_file *out_p)
 {
     ivl_out_file out = { 0 };
+    struct stat st;
     size_t n = strlen(path) + 32;
+    bool special = !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    IVL_CHECK(!special, IVL_EIO, "%s: is a device or a pipe, which a file would replace: name a file", path);
     out.path = strdup(path);
     out.temp = malloc(n);
     if (out.path && out.temp) {

@@ -8,7 +8,8 @@
 #include <ivl/backend.h>
 
 /* Opens PATH.tmp.PID for writing. Finish with commit (syncs, renames over PATH, syncs the folder) or
- * abandon (removes it; accepts a zeroed struct). commit reports any earlier write error too. */
+ * abandon (removes it; accepts a zeroed struct). commit reports any earlier write error too. A PATH that is a device or
+ * a pipe is IVL_EIO: renaming would replace it. */
 typedef struct ivl_out_file { FILE *f; char *path, *temp; } ivl_out_file;
 ivl_status ivl_out_open(const char *path, ivl_out_file *out_p);
 ivl_status ivl_out_commit(ivl_out_file *out);

@@ -79,6 +79,19 @@ START_TEST(test_replaced_or_not)
 }
 END_TEST
 
+/* A pipe, as a device would be, stays what it is. */
+START_TEST(test_special)
+{
+    ivl_out_file out = { 0 };
+    struct stat st;
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(ivl_out_open(path, &out), IVL_EIO);
+    ck_assert_ptr_nonnull(strstr(ivl_last_error(), path));
+    ck_assert(!stat(path, &st) && S_ISFIFO(st.st_mode));
+    ck_assert_int_eq(files(), 1);
+}
+END_TEST
+
 /* Killed in the middle: the old content stays. */
 START_TEST(test_killed)
 {
@@ -209,6 +222,7 @@ int main(void)
     TCase *t = tcase_create("files");
     tcase_add_checked_fixture(t, make_dir, drop_dir);
     tcase_add_test(t, test_replaced_or_not);
+    tcase_add_test(t, test_special);
     tcase_add_test(t, test_killed);
     tcase_add_test(t, test_full);
     tcase_add_test(t, test_bad_paths);
