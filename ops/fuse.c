@@ -113,7 +113,77 @@ static void fuse_from(ivl_plan *p, int i)
             }
 }
 
+/* --- products of few rows: rms_norm, up to three linears of one x, silu_mul -> linears ------------------------------ */
+
+enum { FEW_ROWS = 8 };
+
+static int readers(const ivl_plan *p, ivl_val v) { return v.id < 0 ? 0 : other_readers(p, v, -1); }
+
+static bool same_kind(const ivl_node *a, const ivl_node *b)
+{
+    return b->op == IVL_OP_linear && b->in[0].id == a->in[0].id && !b->add_mask && b->x[1]->dtype == a->x[1]->dtype;
+}
+
+/* Linears from step i on that share x. */
+static int count_linears(const ivl_plan *p, int i)
+{
+    int n = 0;
+    const ivl_node *a = &p->step[i].n;
+    if (a->op != IVL_OP_linear || ivl_rows(a->x[0]) > FEW_ROWS) return 0;
+    while (n < IVL_LINEARS && i + n < p->n_step && same_kind(a, &p->step[i + n].n)) n++;
+    return n;
+}
+
+/* Does step i gate the outputs of the two linears before it, and nothing else reads them? */
+static bool is_gate(const ivl_plan *p, int i)
+{
+    if (i >= p->n_step || p->step[i].n.op != IVL_OP_silu_mul) return false;
+    const ivl_node *s = &p->step[i].n, *gate = &p->step[i - 2].n, *up = &p->step[i - 1].n;
+    return s->in[0].id == gate->out[0].id && s->in[1].id == up->out[0].id && readers(p, s->in[0]) == 1 &&
+           readers(p, s->in[1]) == 1 && !gate->x[2] && !up->x[2] && !s->add_mask;
+}
+
+/* Is step i a norm whose only readers are n linears? */
+static bool is_norm(const ivl_plan *p, int i, ivl_val x, int n)
+{
+    const ivl_node *s = i >= 0 ? &p->step[i].n : NULL;
+    return s && s->op == IVL_OP_rms_norm && s->out[0].id == x.id && readers(p, x) == n && !readers(p, s->out[1]);
+}
+
+static void remove_steps(ivl_plan *p, int i, int n)
+{
+    memmove(&p->step[i], &p->step[i + n], (size_t)(p->n_step - i - n) * sizeof *p->step);
+    p->n_step -= n;
+}
+
+/* Where there is more than one step to fuse. */
+static void fuse_linears(ivl_plan *p, int i)
+{
+    int n = count_linears(p, i);
+    if (!n) return;
+    bool gated = n == 2 && is_gate(p, i + 2), norm = is_norm(p, i - 1, p->step[i].n.in[0], n);
+    int first = norm ? i - 1 : i, steps = norm + n + gated;
+    ivl_linears_attr *a = &p->linears[first];
+    if (steps < 2) return;
+    ivl_node f = p->step[i].n;
+    const ivl_node *before = &p->step[first].n;
+    *a = (ivl_linears_attr){ n, gated, norm, norm ? ((const ivl_norm_attr *)before->attr)->eps : 0 };
+    f.op = IVL_OP_linears, f.attr = a, f.attr_bytes = sizeof *a;
+    f.in[0] = before->in[0], f.in[1] = norm ? before->in[1] : IVL_NONE;
+    f.n_in = 2 + 2 * n, f.n_out = gated ? 1 : n;
+    for (int j = 0; j < n; j++) {
+        const ivl_node *l = &p->step[i + j].n;
+        f.in[2 + 2 * j] = l->in[1], f.in[3 + 2 * j] = l->n_in > 2 ? l->in[2] : IVL_NONE;
+        f.out[j] = l->out[0];
+    }
+    if (gated) f.out[0] = p->step[i + 2].n.out[0];
+    p->step[first].n = f;
+    ivl_step_link(p, &p->step[first]);
+    remove_steps(p, first + 1, steps - 1);
+}
+
 void ivl_fuse(ivl_plan *p)
 {
     for (int i = 0; i < p->n_step; i++) fuse_from(p, i);
+    for (int i = 0; i < p->n_step; i++) fuse_linears(p, i);
 }

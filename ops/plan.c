@@ -27,7 +27,8 @@ static ivl_status copy_graph(ivl_plan *p)
     p->t = calloc((size_t)p->n_value + 1, sizeof *p->t);
     p->io_off = calloc((size_t)p->n_value + 1, sizeof *p->io_off);
     p->step = calloc((size_t)p->n_step + 1, sizeof *p->step);
-    IVL_CHECK(p->t && p->io_off && p->step, IVL_ENOMEM, "out of memory while planning");
+    p->linears = calloc((size_t)p->n_step + 1, sizeof *p->linears);
+    IVL_CHECK(p->t && p->io_off && p->step && p->linears, IVL_ENOMEM, "out of memory while planning");
     for (int i = 0; i < p->n_value; i++) p->t[i] = g->value[i]->t;
     for (int i = 0; i < p->n_step; i++) {
         p->step[i].n = *g->node[i];
@@ -145,7 +146,7 @@ void ivl_plan_destroy(ivl_plan *p)
     for (int i = 0; p->step && i < p->n_step; i++)
         if (p->step[i].prep) p->step[i].impl->destroy(p->step[i].prep);
     arena_drop(p->arena);
-    free(p->t), free(p->io_off), free(p->step), free(p->item), free(p);
+    free(p->t), free(p->io_off), free(p->step), free(p->linears), free(p->item), free(p);
 }
 
 static void bind_tensors(ivl_plan *p)

@@ -3,6 +3,7 @@
 #define IVL_OPS_PLAN_H
 
 #include "ops/graph.h"
+#include "ops/linears.h"
 #include "ops/memplan.h"
 #include "ops/quirks.h"
 
@@ -32,6 +33,7 @@ struct ivl_plan {
     int                n_value, n_step, n_item;
     ivl_tensor        *t;       /* of every value */
     ivl_step          *step;
+    ivl_linears_attr  *linears; /* attributes of steps that fusion made; [n_step] */
     ivl_mem_item      *item;    /* one per value (roots of temporaries), then one per step's scratch */
     size_t            *io_off;  /* of inputs, by value */
     size_t             io_bytes;

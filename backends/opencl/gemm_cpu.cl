@@ -139,7 +139,7 @@ HALF(VW)
 DEVICE VF load_b(GLOBAL const W *p, IDX i)
 {
     GLOBAL const uchar *block = W_BLOCK(p, i);
-    return value_w(W_SCALE(block), W_LEAST(block), numbers_w(block, (int)(i & 31)));
+    return part_w(block, (int)(i & 31) / VW, W_SCALE(block), W_LEAST(block));
 }
 #else
 #define load_b(p, i) LOADT((p) + (i))

@@ -1,9 +1,11 @@
-/* linear, linear_gelu and linear_residual for few rows on CPUs (linear_few.cl). */
+/* linear, linear_gelu, linear_residual and linears for few rows on CPUs (linear_few.cl). */
 #include "backends/opencl/opencl.h"
 #include "ops/gemm_tiled.h"
+#include "ops/linears.h"
+#include "runtime/dtype.h"
 
 enum { P_R, N_PARAM, MOST_ROWS = 8 };
-enum { GROUP_WORK = 1 << 16 }; /* elements of w: some ten microseconds */
+enum { GROUP_WORK = 1 << 15 }; /* elements of w: some ten microseconds */
 
 /* Sums, and what they are made of, fit the registers. */
 static void defaults(const ivl_caps *c, const ivl_node *n, int *param)
@@ -32,10 +34,11 @@ ivl_status ivl_cl_few_prepare(ivl_device *d, const ivl_node *n, const int *param
                            param[P_R], ivl_cl_vector_width(ivl_device_caps(d)));
 }
 
-static int64_t groups(const ivl_caps *c, const ivl_product *p)
+/* For n rows of k elements. */
+static int64_t groups(const ivl_caps *c, int64_t n, int64_t k)
 {
-    int64_t units = c->units < 1 ? 1 : c->units, most = 4 * units, n = p->n * p->k / GROUP_WORK / units * units;
-    return n > most ? most : n > 0 ? n : p->n < units ? 1 : units;
+    int64_t units = c->units < 1 ? 1 : c->units, most = 8 * units, g = n * k / GROUP_WORK / units * units;
+    return g > most ? most : g > 0 ? g : n < units ? 1 : units;
 }
 
 ivl_status ivl_cl_few_run(ivl_stream *s, const ivl_node *n, const ivl_prep *prep, ivl_buffer scratch, int64_t off)
@@ -48,5 +51,51 @@ ivl_status ivl_cl_few_run(ivl_stream *s, const ivl_node *n, const ivl_prep *prep
     ivl_arg_int(&a, (int)p.n), ivl_arg_int(&a, (int)p.k);
     ivl_arg_int(&a, p.scale ? (int)(p.m / ivl_numel(p.scale)) : 1);
     ivl_arg_int(&a, ivl_product_flags(n, &p));
-    return ivl_enqueue(s, prep->k[0], groups(ivl_device_caps(s->dev), &p), 1, 1, 1, &a);
+    return ivl_enqueue(s, prep->k[0], groups(ivl_device_caps(s->dev), p.n, p.k), 1, 1, 1, &a);
+}
+
+/* --- linears ---------------------------------------------------------------------------------------------------- */
+
+bool ivl_cl_linears_fits(const ivl_caps *c, const ivl_node *n)
+{
+    if (c->features & (IVL_CAP_GPU | IVL_CAP_NO_KERNELS) || c->vec_f32 < 4) return false;
+    int64_t m = ivl_rows(n->x[0]), rows = 0;
+    for (int i = 0; i < ((const ivl_linears_attr *)n->attr)->n; i++) rows += ivl_linears_weight(n, i)->dim[0];
+    return m > 0 && m <= MOST_ROWS && n->x[0]->dtype != IVL_F64 && rows < INT32_MAX / 64 &&
+           ivl_cols(n->x[0]) < INT32_MAX / 64;
+}
+
+/* Rows that groups share; those of a gate and what it gates count once. */
+static int64_t rows_of(const ivl_node *n)
+{
+    const ivl_linears_attr *a = n->attr;
+    int64_t rows = 0;
+    for (int i = 0; i < (a->gated ? 1 : a->n); i++) rows += ivl_linears_weight(n, i)->dim[0];
+    return rows;
+}
+
+static int64_t linears_groups(const ivl_caps *c, const ivl_node *n)
+{
+    return groups(c, rows_of(n), ivl_cols(n->x[0]) * (((const ivl_linears_attr *)n->attr)->gated ? 2 : 1));
+}
+
+size_t ivl_cl_linears_scratch(const ivl_caps *c, const ivl_node *n)
+{
+    bool norm = ((const ivl_linears_attr *)n->attr)->norm;
+    return norm ? (size_t)linears_groups(c, n) * ivl_dtype_bytes(n->x[0]->dtype, ivl_numel(n->x[0])) : 0;
+}
+
+ivl_status ivl_cl_linears_prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
+{
+    ivl_dtype t = n->x[0]->dtype;
+    return ivl_prep_kernel(d, p_p, 0, param, "linear_few", "linears_few", "%s %s%s -DM=%d -DR=%d -DVW=%d",
+                           ivl_t_define(t), ivl_o_define(t), ivl_w_define(ivl_linears_weight(n, 0)->dtype),
+                           (int)ivl_rows(n->x[0]), param[P_R], ivl_cl_vector_width(ivl_device_caps(d)));
+}
+
+ivl_status ivl_cl_linears_run(ivl_stream *s, const ivl_node *n, const ivl_prep *p, ivl_buffer scratch, int64_t off)
+{
+    ivl_args a = { 0 };
+    ivl_linears_args(&a, n, scratch, off / (int64_t)ivl_dtype_bytes(n->x[0]->dtype, 1));
+    return ivl_enqueue(s, p->k[0], linears_groups(ivl_device_caps(s->dev), n), 1, 1, 1, &a);
 }

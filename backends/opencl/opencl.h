@@ -58,9 +58,10 @@ ivl_status ivl_cl_build(ivl_device *dev, const char *file, const char *entry, co
 void ivl_cl_programs_free(ivl_cl_device *d);
 
 /* impls.c: what OpenCL devices do better than the portable kernels. */
-enum { IVL_CL_IMPLS = 7 };
+enum { IVL_CL_IMPLS = 9 };
 extern const ivl_impl ivl_cl_impls[IVL_CL_IMPLS];
-/* gemm.c: matrix products in packed panels, on CPUs; linear_few.c: linear for few rows, on CPUs. */
+/* gemm.c: matrix products in packed panels, on CPUs; linear_few.c: linear for few rows; attention_one.c: of one
+ * query; all on CPUs. */
 #define IMPL(name)                                                                                           \
     bool ivl_cl_##name##_fits(const ivl_caps *c, const ivl_node *n);                                         \
     ivl_status ivl_cl_##name##_prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p);  \
@@ -68,9 +69,12 @@ extern const ivl_impl ivl_cl_impls[IVL_CL_IMPLS];
     extern const ivl_tune_space ivl_cl_##name##_space;
 IMPL(packed)
 IMPL(few)
+IMPL(one)
+IMPL(linears)
 #undef IMPL
 int ivl_cl_vector_width(const ivl_caps *c); /* f32 lanes of these kernels: 4, 8 or 16 */
 size_t ivl_cl_packed_scratch(const ivl_caps *c, const ivl_node *n);
+size_t ivl_cl_linears_scratch(const ivl_caps *c, const ivl_node *n);
 
 /* cache.c: compiled programs on disk. A key is 64 hexadecimal digits; load returns NULL unless an intact
  * entry is there. Nothing here fails: a cache that cannot be used is only slow. */

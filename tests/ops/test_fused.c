@@ -1,5 +1,6 @@
 /* Fusion changes no bit: on every implementation that offers both, linear_gelu and linear_residual give what
- * linear, rounded to the storage type, and then gelu or residual give. Device: $IVL_TEST_DEVICE, default host. */
+ * linear, rounded to the storage type, and then gelu or residual give; and a plan with linears what one gives that is
+ * not fused. Device: $IVL_TEST_DEVICE, default host. */
 #include "tests/ops/cases.h"
 
 #include <check.h>
@@ -143,11 +144,83 @@ static void check_device(const char *spec)
 START_TEST(test_bits) { check_device(getenv("IVL_TEST_DEVICE")); }
 END_TEST
 
+/* What a decoder's layer does around attention, for M rows. */
+enum { M = 2, K = 70, N = 33, INPUTS = 7, OUTPUTS = 4 };
+typedef struct layer { ivl_graph *g; ivl_val in[INPUTS], out[OUTPUTS]; } layer;
+
+static void record(layer *l, ivl_dtype t)
+{
+    static const int rows[INPUTS] = { M, 1, 2 * N, N, N, N, N };
+    ok(ivl_graph_create(&l->g));
+    for (int i = 0; i < INPUTS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "input %d", i);
+        l->in[i] = i == 1 ? ivl_input(l->g, name, t, 1, (int64_t[]){ K })
+                          : ivl_input(l->g, name, t, 2, (int64_t[]){ rows[i], K });
+    }
+    ivl_val h = ivl_rms_norm(l->g, l->in[0], l->in[1], 1e-5);
+    for (int i = 0; i < 3; i++) l->out[i] = ivl_keep(l->g, ivl_linear(l->g, h, l->in[2 + i], IVL_NONE));
+    h = ivl_rms_norm(l->g, l->in[0], l->in[1], 1e-5);
+    ivl_val gate = ivl_linear(l->g, h, l->in[5], IVL_NONE), up = ivl_linear(l->g, h, l->in[6], IVL_NONE);
+    l->out[3] = ivl_keep(l->g, ivl_silu_mul(l->g, gate, up));
+}
+
+/* The bytes of all outputs. */
+static void run_layer(ivl_device *dev, ivl_stream *s, const layer *l, ivl_dtype t, bool fuse, char *out, int *steps)
+{
+    ivl_plan *p = NULL;
+    ivl_plan_options o = { .no_fuse = !fuse };
+    ok(ivl_plan_create(dev, l->g, &o, &p));
+    ok(ivl_plan_bind(&p, 1));
+    *steps = ivl_plan_nodes(p);
+    for (int i = 0; i < INPUTS; i++) {
+        const ivl_tensor *x = ivl_plan_tensor(p, l->in[i]);
+        ivl_tensor host = ivl_tensor_make(t, x->rank, x->dim);
+        size_t bytes = ivl_dtype_bytes(t, ivl_numel(x));
+        host.buf.host = malloc(bytes);
+        ck_assert(host.buf.host != NULL);
+        ivl_case_fill(&host, &(ivl_draw){ IVL_DRAW_NORMAL, 0, 1 }, "layer", (uint32_t)i);
+        ok(ivl_plan_write(p, s, l->in[i], host.buf.host, bytes));
+        free(host.buf.host);
+    }
+    ok(ivl_plan_run(p, s));
+    for (int i = 0; i < OUTPUTS; i++) {
+        size_t bytes = ivl_dtype_bytes(t, ivl_numel(ivl_plan_tensor(p, l->out[i])));
+        ok(ivl_plan_read(p, s, l->out[i], out, bytes));
+        out += bytes;
+    }
+    ivl_plan_destroy(p);
+}
+
+START_TEST(test_linears)
+{
+    ivl_device *dev = NULL;
+    ivl_stream *s = NULL;
+    ok(ivl_device_open(getenv("IVL_TEST_DEVICE"), &dev));
+    ok(ivl_stream_open(dev, &s));
+    for (int i = 0; i < 3; i++) {
+        layer l;
+        int steps[2];
+        static char fused[M * 5 * N * 4], apart[M * 5 * N * 4];
+        record(&l, types[i]);
+        run_layer(dev, s, &l, types[i], true, fused, &steps[0]);
+        run_layer(dev, s, &l, types[i], false, apart, &steps[1]);
+        ck_assert_int_eq(steps[0], 2);
+        ck_assert_int_eq(steps[1], 8);
+        ck_assert_msg(!memcmp(fused, apart, M * 5 * N * ivl_dtype_bytes(types[i], 1)), "%s", ivl_dtype_name(types[i]));
+        ivl_graph_destroy(l.g);
+    }
+    ivl_stream_close(s);
+    ivl_device_close(dev);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("fused");
     TCase *t = tcase_create("bits");
     tcase_add_test(t, test_bits);
+    tcase_add_test(t, test_linears);
     tcase_set_timeout(t, 300);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
