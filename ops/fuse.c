@@ -113,7 +113,7 @@ static void fuse_from(ivl_plan *p, int i)
             }
 }
 
-/* --- products of few rows: rms_norm, up to three linears of one x, silu_mul -> linears ------------------------------ */
+/* --- products of few rows: rms_norm, up to three linears of one x, silu_mul -> linears ------------------------- */
 
 enum { FEW_ROWS = 8 };
 

@@ -48,7 +48,7 @@ static double flops(const ivl_node *n)
     return all;
 }
 
-/* --- portable: a group per row of x and row of the weights, which are thought of as one below the other ------------ */
+/* --- portable: a group per row of x and row of the weights, which are thought of as one below the other ----------- */
 
 static ivl_status prepare(ivl_device *d, const ivl_node *n, const int *param, ivl_prep **p_p)
 {

@@ -182,7 +182,8 @@ DEVICE void norm(GLOBAL const T *x, IDX x_pitch, GLOBAL const T *gain, int k, fl
 
 #define ONE(i) TENSOR_IN_AS(W, w##i), TENSOR_IN(b##i), TENSOR_OUT(y##i)
 #define SET(i, before)                                                                                       \
-    { { h, w##i, h_pitch, w##i##_pitch, w##i##_off, ahead_of(w##i##_pitch) }, b##i, y##i, y##i##_pitch, before, n##i, bias##i }
+    { { h, w##i, h_pitch, w##i##_pitch, w##i##_off, ahead_of(w##i##_pitch) }, b##i, y##i, y##i##_pitch,      \
+      before, n##i, bias##i }
 
 KERNEL WG(1) void linears_few(TENSOR_IN(x), TENSOR_IN(gain), ONE(0), ONE(1), ONE(2), BUFFER(T, normed), int n0, int n1,
                               int n2, int bias0, int bias1, int bias2, int k, int has_norm, float eps, int gated)

@@ -2,7 +2,8 @@
 
 #include "ops/linears.h"
 
-typedef struct size { int64_t m, k, n[3]; int gated; ivl_role weight; ivl_case_size size; } size; /* x[m,k] w_i[n_i,k] */
+/* x[m,k] w_i[n_i,k] */
+typedef struct size { int64_t m, k, n[3]; int gated; ivl_role weight; ivl_case_size size; } size;
 static const size sizes[] = {
     { 1, 1, { 1 }, 0, IVL_ROLE_T, IVL_TINY },           { 1, 37, { 5, 3, 4 }, 0, IVL_ROLE_T, IVL_TINY },
     { 3, 20, { 7, 7 }, 1, IVL_ROLE_T, IVL_TINY },       { 2, 64, { 9, 1 }, 0, IVL_ROLE_Q8_0, IVL_TINY },
@@ -21,7 +22,8 @@ static void add(ivl_case_list *list, const size *s, bool norm, bool bias)
     c.in[0] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(1, s->m, s->k), .gap = s->m % 3 };
     if (norm) c.in[1] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(s->k), .draw = { IVL_DRAW_NORMAL, 1, 0.2 } };
     for (int i = 0; i < n; i++) {
-        c.in[2 + 2 * i] = (ivl_case_tensor){ s->weight, IVL_DIMS(s->n[i], s->k), .draw = { IVL_DRAW_NORMAL, 0.05, 0.1 } };
+        ivl_case_tensor w = { s->weight, IVL_DIMS(s->n[i], s->k), .draw = { IVL_DRAW_NORMAL, 0.05, 0.1 } };
+        c.in[2 + 2 * i] = w;
         if (bias && !s->gated && i != 1) c.in[3 + 2 * i] = (ivl_case_tensor){ IVL_ROLE_T, IVL_DIMS(s->n[i]), .gap = 0 };
     }
     for (int i = 0; i < c.n_out; i++) c.out[i] = (ivl_case_tensor){ IVL_ROLE_INFER, .gap = i };
