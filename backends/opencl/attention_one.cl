@@ -1,5 +1,5 @@
-/* attention of one query per sample on CPUs, as in decoding: bound by reading keys and values once. A group is one head;
- * it walks the keys CHUNK at a time with an online softmax, scores in powers of two:
+/* attention of one query per sample on CPUs, as in decoding: bound by reading keys and values once. A group is one
+ * head; it walks the keys CHUNK at a time with an online softmax, scores in powers of two:
  *
  *   s = q k^T   VW keys at once: partial sums of each in a register, then these are transposed and added
  *   o = o a + p v */
@@ -65,7 +65,9 @@ KERNEL WG(1) void attention_one(TENSOR_IN(q), TENSOR_IN(k), TENSOR_IN(v), TENSOR
     V x[DV];
     float s[CHUNK];
     soft a = { -INFINITY, 0.0f };
-    EACH(c, DV) x[c] = v_load_t(q + b * q_pitch + h * HEAD_DIM + c * VW) * (scale * LOG2E), a.acc[0][c] = a.acc[1][c] = 0.0f;
+    q += b * q_pitch + h * HEAD_DIM;
+    EACH(c, DV) x[c] = v_load_t(q + c * VW) * (scale * LOG2E);
+    EACH(c, DV) a.acc[0][c] = a.acc[1][c] = 0.0f;
     if (see.own >= 0) { /* then the rule shows no other key */
         see.lo = see.own;
         see.hi = see.own + 1;

@@ -7,8 +7,8 @@
 
 #define ONE(i) TENSOR_IN_AS(W, w##i), TENSOR_IN(b##i), TENSOR_OUT(y##i)
 
-KERNEL WG(WG_SIZE) void linears(TENSOR_IN(x), TENSOR_IN(gain), ONE(0), ONE(1), ONE(2),
-                                BUFFER(T, unused), int n0, int n1, int n2, int bias0, int bias1, int bias2, int k, int norm, float eps, int gated)
+KERNEL WG(WG_SIZE) void linears(TENSOR_IN(x), TENSOR_IN(gain), ONE(0), ONE(1), ONE(2), BUFFER(T, unused), int n0,
+                                int n1, int n2, int bias0, int bias1, int bias2, int k, int norm, float eps, int gated)
 {
     GROUP_TMP(tmp);
     BEGIN(x); BEGIN(gain); BEGIN(b0); BEGIN(b1); BEGIN(b2); BEGIN(y0); BEGIN(y1); BEGIN(y2);
