@@ -23,7 +23,11 @@ typedef struct bench {
 } bench;
 
 /* Token i of the text: anything but special ones. */
-static int32_t token_at(const bench *b, int i) { return 10 + (int32_t)((int64_t)i * 7919 % (b->l.config.llm.vocab - 10)); }
+static int32_t token_at(const bench *b, int i)
+{
+    return 10 + (int32_t)((int64_t)i * 7919 % (b->l.config.llm.vocab - 10));
+}
+
 
 static ivl_status record(void *ctx, const ivl_scope *s, ivl_prompt *p)
 {
@@ -53,7 +57,8 @@ static ivl_status begin(bench *b, const char *model)
 static ivl_status once(bench *b, double *prompt, double *token)
 {
     double start = ivl_seconds();
-    IVL_TRY(ivl_plan_write(ivl_decoder_prompts(b->d), b->s, b->ids, b->prompt, (size_t)b->o->prompt * sizeof *b->prompt));
+    size_t bytes = (size_t)b->o->prompt * sizeof *b->prompt;
+    IVL_TRY(ivl_plan_write(ivl_decoder_prompts(b->d), b->s, b->ids, b->prompt, bytes));
     IVL_TRY(ivl_decoder_prefill(b->d, &b->o->prompt, b->logits));
     *prompt = ivl_seconds() - start, start = ivl_seconds();
     for (int i = 0; i < b->o->tokens; i++) {
